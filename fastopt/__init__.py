@@ -1,0 +1,61 @@
+"""fastopt: optimizers as fused Numba kernels, and an honest benchmark of them.
+
+    opt = fastopt.Adam(learning_rate=1e-3)
+    opt.step(params, grads)                                    # one fused pass over memory, in place
+
+    history = fastopt.train("digits", model="mlp", optimizer=opt, batch_size=32, epochs=20)
+    history.frame                                              # the curve, as a pandas frame
+
+`fastopt compare` on the command line compares optimizers over batch sizes and writes a report.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from fastopt import errors
+    from fastopt.optimizers import SGD, Adam, Momentum, Optimizer, RMSprop
+    from fastopt.training.datasets import Dataset
+    from fastopt.training.history import History
+    from fastopt.training.shuffle import permutation
+    from fastopt.training.train import train
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "SGD",
+    "Adam",
+    "Dataset",
+    "History",
+    "Momentum",
+    "Optimizer",
+    "RMSprop",
+    "errors",
+    "permutation",
+    "train",
+]
+
+# Where each public name lives. They are imported when first used: Numba alone takes a quarter of a second to import.
+_HOMES = {
+    "SGD": "optimizers",
+    "Adam": "optimizers",
+    "Dataset": "training.datasets",
+    "History": "training.history",
+    "Momentum": "optimizers",
+    "Optimizer": "optimizers",
+    "RMSprop": "optimizers",
+    "permutation": "training.shuffle",
+    "train": "training.train",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name == "errors":
+        return import_module("fastopt.errors")
+    if name not in _HOMES:
+        raise AttributeError(f"module 'fastopt' has no attribute {name!r}")
+    return getattr(import_module(f"fastopt.{_HOMES[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *__all__])

@@ -1,0 +1,7 @@
+"""`python -m fastopt` is `fastopt`."""
+
+import sys
+
+from fastopt.cli import main
+
+sys.exit(main())

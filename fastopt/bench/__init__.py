@@ -1,0 +1,1 @@
+"""Measuring: timing, statistics, the machine, and the contenders that are timed."""

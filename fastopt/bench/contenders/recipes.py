@@ -1,0 +1,64 @@
+"""The same optimizer in every library: equal maths and equal hyperparameters, or the times could not be compared.
+
+"momentum" is heavy ball here, v = b v + g; p -= lr v, since that is the form PyTorch has: `Momentum(form="heavy_ball")`
+against `torch.optim.SGD(momentum=0.9)`. RMSprop decays with 0.9 on all sides (PyTorch's own default is 0.99). Adam's
+and RMSprop's eps stand outside the root.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from fastopt.errors import unknown_name
+from fastopt.kernels.reference import FORMULAS
+from fastopt.kernels.rules import RULES, Rule
+from fastopt.optimizers import OPTIMIZERS, Optimizer
+
+# Rates small enough that plain SGD with one row per batch stays finite on the data of EpochCase.
+HYPER: dict[str, dict[str, float]] = {
+    "adam": {"learning_rate": 1e-3, "beta1": 0.9, "beta2": 0.999, "eps": 1e-8},
+    "momentum": {"learning_rate": 1e-3, "beta": 0.9},
+    "rmsprop": {"learning_rate": 1e-3, "beta": 0.9, "eps": 1e-8},
+    "sgd": {"learning_rate": 1e-2},
+}
+_RULES = {"adam": "adam", "momentum": "momentum_heavy_ball", "rmsprop": "rmsprop", "sgd": "sgd"}
+
+
+def check_optimizer(name: str) -> None:
+    """Raise ConfigError unless `name` is an optimizer that all libraries here have."""
+    if name not in HYPER:
+        raise unknown_name("optimizer", name, HYPER)
+
+
+def rule_of(name: str) -> Rule:
+    """Return the update rule that the optimizer `name` means here."""
+    return RULES[_RULES[name]]
+
+
+def fastopt_optimizer(name: str, backend: str = "auto") -> Optimizer:
+    """Return our optimizer `name` on `backend`."""
+    form = {"form": "heavy_ball"} if name == "momentum" else {}
+    return OPTIMIZERS[name](**HYPER[name], **form, backend=backend)  # type: ignore[arg-type]
+
+
+def formula_step(name: str, params: Any, grad: Any, state: Sequence[Any], step: int) -> tuple[Any, list[Any]]:
+    """Return new parameters and state after one step of the oracle in the arrays' own dtype; `step` counts from 1."""
+    new, *new_state = FORMULAS[_RULES[name]](params, grad, *state, step, *HYPER[name].values())
+    return new, new_state
+
+
+def torch_optimizer(name: str, params: Any, **mode: bool) -> Any:
+    """Return PyTorch's optimizer `name`; `mode` is foreach=True or fused=True (RMSprop has no fused)."""
+    import torch
+
+    hyper = HYPER[name]
+    rate = hyper["learning_rate"]
+    match name:
+        case "adam":
+            betas = hyper["beta1"], hyper["beta2"]
+            return torch.optim.Adam(params, lr=rate, betas=betas, eps=hyper["eps"], **mode)
+        case "rmsprop":
+            return torch.optim.RMSprop(params, lr=rate, alpha=hyper["beta"], eps=hyper["eps"], **mode)
+        case _:
+            return torch.optim.SGD(params, lr=rate, momentum=hyper.get("beta", 0.0), **mode)

@@ -1,0 +1,140 @@
+"""The measuring process: `python -m fastopt.bench.worker`, started by `fastopt.bench.process`, one contender at a time.
+
+One JSON command per line comes in, one JSON answer per line goes out:
+
+    {"do": "prepare", "contender": NAME, "case": {...}}    -> {"unavailable": null or a reason}
+    {"do": "time", "repeats": N}                           -> {"time_ns": ..., "involuntary_switches": ...}
+    {"do": "result", "path": FILE}                         -> {}, and the parameters in FILE, in NumPy's .npy format
+    {"do": "release"}                                      -> {}: the contender and its arrays are gone
+    {"do": "facts"}                                        -> `machine.environment()` as seen from in here
+
+`{"error": "..."}` is the answer to a command that failed. The time is this process's own clock around
+`run(repeats)`, with the garbage collector off; neither the pipe nor the parent is in it. The process ends when its
+standard input does, whatever it is doing, so that none is left behind.
+"""
+
+from __future__ import annotations
+
+import gc
+import json
+import os
+import queue
+import random
+import resource
+import sys
+import threading
+import time
+from typing import Any
+
+import numpy as np
+
+from fastopt.bench import contenders
+from fastopt.bench.contenders import Contender
+
+# Up to so many bytes are allocated in front of a contender's arrays, so that these do not lie at the same place in
+# every block: two identical kernels on two buffers differed by more than one per cent.
+BALLAST = 1 << 20
+
+
+class Session:
+    """What the process holds between two commands: the contender that is prepared, if any."""
+
+    def __init__(self) -> None:
+        self.contender: Contender | None = None
+        self.ballast = b""
+
+    def answer(self, command: dict[str, Any]) -> dict[str, Any]:
+        """Do one command and return its answer; whatever goes wrong becomes an answer too."""
+        try:
+            match command:
+                case {"do": "prepare", "contender": name, "case": case}:
+                    return {"unavailable": self.prepare(name, contenders.case_from(case))}
+                case {"do": "time", "repeats": repeats}:
+                    return self.time(repeats)
+                case {"do": "result", "path": path}:
+                    np.save(path, self._prepared().result())
+                    return {}
+                case {"do": "release"}:
+                    self.release()
+                    return {}
+                case {"do": "facts"}:
+                    from fastopt.bench.machine import environment
+
+                    return environment()
+            return {"error": f"unknown command {command}"}
+        except Exception as error:  # a contender may fail in any way
+            return {"error": f"{type(error).__name__}: {error}"}
+
+    def prepare(self, name: str, case: contenders.Case) -> str | None:
+        """Make the contender `name` ready for `case`, with fresh arrays; return why not, if it cannot be had."""
+        self.release()
+        contender = contenders.find(case.kind, name)()
+        reason = contender.available()
+        if reason is None:
+            self.ballast = bytes(random.randrange(BALLAST))
+            try:
+                contender.prepare(case)
+            except ImportError as error:  # PeerUnavailable is one, too
+                reason = str(error)
+            else:
+                self.contender = contender
+        return reason
+
+    def time(self, repeats: int) -> dict[str, Any]:
+        """Time `repeats` units of the prepared contender, as one block."""
+        run = self._prepared().run
+        gc.collect()
+        gc.disable()
+        try:
+            switches = resource.getrusage(resource.RUSAGE_SELF).ru_nivcsw
+            start = time.perf_counter_ns()
+            run(repeats)
+            elapsed = time.perf_counter_ns() - start
+            switches = resource.getrusage(resource.RUSAGE_SELF).ru_nivcsw - switches
+        finally:
+            gc.enable()
+        return {"time_ns": elapsed, "involuntary_switches": switches}
+
+    def release(self) -> None:
+        """Drop the contender with all its arrays."""
+        self.contender, self.ballast = None, b""
+        gc.collect()
+
+    def _prepared(self) -> Contender:
+        if self.contender is None:
+            raise RuntimeError("no contender is prepared")
+        return self.contender
+
+
+def main() -> None:
+    """Answer commands until standard input ends."""
+    # The protocol keeps both pipes for itself: what a library prints goes to standard error, and it reads nothing.
+    commands, answers = os.fdopen(os.dup(0), encoding="utf-8"), os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(2, 1)
+    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+    if len(sys.argv) > 1:
+        _use_processors(int(sys.argv[1]))
+    lines: queue.SimpleQueue[str] = queue.SimpleQueue()
+
+    def listen() -> None:
+        for line in commands:
+            lines.put(line)
+        os._exit(0)  # the parent is gone, or wants this process gone
+
+    threading.Thread(target=listen, daemon=True).start()
+    session = Session()
+    while True:
+        answers.write(json.dumps(session.answer(json.loads(lines.get()))) + "\n")
+        answers.flush()
+
+
+def _use_processors(threads: int) -> None:
+    """Bind this process to `threads` processors, if there are more: XLA has no other setting that it obeys."""
+    if hasattr(os, "sched_getaffinity"):
+        usable = sorted(os.sched_getaffinity(0))
+        if threads < len(usable):
+            os.sched_setaffinity(0, usable[:threads])
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,44 @@
+"""Live progress on the terminal: the stage, a bar, time gone and time left; plain lines where there is no terminal."""
+
+from __future__ import annotations
+
+from types import TracebackType
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+
+class ProgressBar:
+    """An observer of `fastopt.study.runner`: one bar per stage, so that time left is that of like work."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._task: TaskID | None = None
+        self._progress = Progress(
+            TextColumn("{task.description:<10}"),
+            BarColumn(),
+            TextColumn("{task.percentage:>3.0f} %"),
+            TimeElapsedColumn(),
+            TextColumn("left"),
+            TimeRemainingColumn(),
+            console=console,
+            disable=not console.is_terminal,
+        )
+
+    def __enter__(self) -> ProgressBar:
+        self._progress.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._progress.stop()
+
+    def stage(self, name: str, work: float) -> None:
+        if not self._console.is_terminal:
+            self._console.print(name)
+        self._task = self._progress.add_task(name, total=work)
+
+    def advance(self, work: float) -> None:
+        if self._task is not None:
+            self._progress.advance(self._task, work)

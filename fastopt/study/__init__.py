@@ -1,0 +1,1 @@
+"""Studies: a configuration becomes cells, cells become runs, runs become records."""

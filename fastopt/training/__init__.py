@@ -1,0 +1,1 @@
+"""Training: data sets, models, schedules, the shuffler and the compiled epoch driver that joins them."""

@@ -1,0 +1,74 @@
+"""What features and labels must be, checked at the door; messages name the row and the column, counted from 0."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastopt.errors import ArrayError, DataError
+
+__all__ = ["encode_labels", "feature_matrix", "join_labels", "label_vector"]
+
+DoorError = type[ArrayError] | type[DataError]
+
+
+def feature_matrix(values: Any, name: str, dtype: Any, error: DoorError) -> NDArray[Any]:
+    """`values` as a new array (n, d) of `dtype`, C-contiguous, aligned, writable, finite.
+
+    A copy, so that what is changed outside later does not change what was trained on. Raises `error` unless the values
+    are real numbers in two dimensions, with a row and a column at least, finite also in `dtype`.
+    """
+    array = np.asarray(values)
+    if array.ndim != 2 or array.dtype.kind not in "biuf":
+        raise error(f"{name} is {_described(array)}; expected numbers of shape (rows, features)")
+    if not array.size:
+        raise error(f"{name} has shape {array.shape}; expected at least one row and one feature")
+    with np.errstate(over="ignore"):  # told below, with the place
+        copy = np.array(array, dtype=dtype, order="C")
+    if not np.isfinite(copy).all():
+        row, column = (int(i) for i in np.argwhere(~np.isfinite(copy))[0])
+        raise error(
+            f"{name}[{row}, {column}] is {array[row, column]}, which {copy.dtype} cannot hold as a finite number; "
+            "remove the row or fill in the value"
+        )
+    return copy
+
+
+def label_vector(values: Any, name: str, n_rows: int, error: DoorError) -> NDArray[Any]:
+    """`values` as an array (n_rows,) of integers, booleans, finite floats or text; raises `error` otherwise."""
+    array = np.asarray(values)
+    if array.dtype.kind == "T" or (array.dtype.kind == "O" and all(isinstance(v, str) for v in array.flat)):
+        array = np.array(array.tolist(), dtype=np.str_)
+    if array.ndim != 1 or array.dtype.kind not in "biufU":
+        raise error(f"{name} is {_described(array)}; expected numbers or text of shape (rows,)")
+    if array.size != n_rows:
+        raise error(f"{name} has {array.size} labels for {n_rows} rows of features; expected one per row")
+    if array.dtype.kind == "f" and not np.isfinite(array).all():
+        row = int(np.argmin(np.isfinite(array)))
+        raise error(f"{name}[{row}] is {array[row]}; remove the row or fill in the value")
+    return array
+
+
+def join_labels(train: NDArray[Any], test: NDArray[Any], error: DoorError) -> NDArray[Any]:
+    """Training labels followed by test labels; raises `error` where one is text and the other numbers."""
+    if (train.dtype.kind == "U") != (test.dtype.kind == "U"):
+        raise error(f"y_train is {train.dtype} and y_test {test.dtype}; expected numbers in both, or text in both")
+    return np.concatenate([train, test])
+
+
+def encode_labels(labels: NDArray[Any]) -> tuple[NDArray[Any], tuple[str, ...]]:
+    """Class numbers (n,) int64 and the names of the classes, sorted; or targets (n,) float64 and no names.
+
+    Text, integers, booleans and floats that are all whole are classes; other floats are targets of a regression.
+    """
+    if labels.dtype.kind == "f" and not (labels == np.floor(labels)).all():
+        return labels.astype(np.float64), ()
+    values, numbers = np.unique(labels, return_inverse=True)
+    named = (int(v) for v in values) if values.dtype.kind == "f" else values
+    return numbers.astype(np.int64), tuple(str(v) for v in named)
+
+
+def _described(array: NDArray[Any]) -> str:
+    return f"an array of shape {array.shape} and dtype {array.dtype}"

@@ -1,0 +1,144 @@
+"""The compiled epoch driver: shuffle, gather, loss and gradient, schedule, fused update, with no Python in between.
+
+One call runs any number of steps, over epoch boundaries, until a count of samples is reached, the loss stops being
+finite, or another thread raises the stop flag. The GIL is released throughout.
+
+Each batch is split into a fixed number of chunks. A chunk is one serial call of loss_and_grad into a gradient row of
+its own; the parallel driver spreads the chunks over threads, the update then sums the rows in order. The result
+therefore depends on the number of chunks, which the batch size alone decides, and not on the number of threads.
+"""
+
+from __future__ import annotations
+
+import functools
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from numba import njit, prange, types
+
+from fastopt.kernels.callback import call_float64, call_void
+from fastopt.kernels.cpu import COMPILE_OPTIONS, FLOATS
+from fastopt.training.shuffle import shuffle_rows
+
+# The slots of `progress`, int64: where a run stands. A run goes on from any progress, to the same bits.
+EPOCH, POSITION, STEP, SAMPLES, DIVERGED, N_PROGRESS = range(6)
+
+# Rows that `evaluate` takes at once, and the lanes that its rows are dealt to (fixed, so that sums keep their order).
+EVALUATION_BLOCK = 256
+EVALUATION_LANES = 8
+
+
+def chunks_for(batch_size: int) -> int:
+    """Return the number of chunks that a batch is split into: a function of the batch size and of nothing else."""
+    if batch_size < 8:
+        return 1
+    if batch_size < 256:
+        return 2
+    return 4 if batch_size < 1024 else 8
+
+
+def new_progress() -> npt.NDArray[np.int64]:
+    """Return the progress of a run that has not begun: epoch 1, nothing done."""
+    progress = np.zeros(N_PROGRESS, dtype=np.int64)
+    progress[EPOCH] = 1
+    return progress
+
+
+@functools.cache
+def compiled_driver(dtype: npt.DTypeLike, *, parallel: bool) -> Any:
+    """Return the driver for `dtype`, serial or parallel, compiled; see `_driver` for its arguments."""
+    f = FLOATS[np.dtype(dtype)]
+    flat, table, data = f[::1], f[:, ::1], types.Array(f, 2, "C", readonly=True)
+    i, integers, numbers = types.int64, types.int64[::1], types.float64[::1]
+    buffers = (flat, table, table, flat, numbers, numbers)
+    where = (data, data, integers, integers, table, integers, numbers)
+    signature = types.void(i, i, i, *buffers, *where, i, i, i, i, integers, integers, numbers)
+    return njit(signature, parallel=parallel, **COMPILE_OPTIONS)(_driver(f"parallel={parallel}"))
+
+
+@functools.cache
+def compiled_evaluation(dtype: npt.DTypeLike, *, parallel: bool) -> Any:
+    """Return the loop that evaluates a model over many rows for `dtype`, compiled; see `_evaluation`."""
+    f = FLOATS[np.dtype(dtype)]
+    flat, table, data = f[::1], f[:, ::1], types.Array(f, 2, "C", readonly=True)
+    integers, numbers = types.int64[::1], types.float64[::1]
+    where = (data, data, integers, table, integers, numbers, flat, types.float64[:, ::1])
+    signature = types.void(types.int64, flat, *where)
+    return njit(signature, parallel=parallel, **COMPILE_OPTIONS)(_evaluation(f"parallel={parallel}"))
+
+
+def _driver(variant: str) -> Any:
+    def run(  # type: ignore[no-untyped-def]
+        update,  # address of the compiled update; the next three likewise
+        loss_and_grad,
+        learning_rate,
+        params,  # f[n]
+        grads,  # f[chunks, n]
+        state,  # f[k, n]
+        buffers,  # f[r]
+        hyper,  # float64[h], hyper[0] is set before every step
+        rate_args,  # float64[a]
+        X,  # f[N, d]
+        Y,  # f[N, q]
+        rows,  # int64[m], the training rows
+        order,  # int64[m], the order of the current epoch
+        workspace,  # f[chunks, w]
+        shape,  # int64[s]
+        args,  # float64[a]
+        batch_size,
+        mean,  # 1: gradients are means over the batch, 0: sums
+        seed,
+        until_samples,
+        progress,  # int64[N_PROGRESS], in and out
+        stop,  # int64[1], set to 1 by another thread
+        losses,  # float64[chunks]; losses[0] leaves with the mean loss of the last batch
+    ):
+        variant  # noqa: B018  (part of the cache key, see kernels/cpu.py)
+        epoch, position, step, samples = progress[0], progress[1], progress[2], progress[3]
+        while samples < until_samples and stop[0] == 0:
+            if position == 0:
+                order[:] = rows
+                shuffle_rows(order, seed, epoch)
+            b = min(batch_size, rows.size - position)
+            chunks = min(grads.shape[0], b)
+            for k in prange(chunks):
+                first, last = position + k * b // chunks, position + (k + 1) * b // chunks
+                losses[k] = call_float64(
+                    loss_and_grad,
+                    (params, X, Y, order[first:last], grads[k], workspace[k], shape, args, buffers, 1),
+                )
+            loss = 0.0
+            for k in range(chunks):  # not losses.sum(): the parallel driver would add in an order of its threads
+                loss += losses[k]
+            if not np.isfinite(loss):
+                progress[4] = 1
+                break
+            step += 1
+            hyper[0] = call_float64(learning_rate, (step, epoch, rate_args))
+            call_void(update, (params, grads[:chunks], state, hyper, step, 1.0 / b if mean else 1.0))
+            losses[0] = loss / b
+            position += b
+            samples += b
+            if position == rows.size:
+                position = 0
+                epoch += 1
+        progress[0], progress[1], progress[2], progress[3] = epoch, position, step, samples
+
+    return run
+
+
+def _evaluation(variant: str) -> Any:
+    def evaluate_rows(evaluate, params, X, Y, rows, workspace, shape, args, buffers, sums):  # type: ignore[no-untyped-def]
+        """Sum what `evaluate` gives over `rows` into sums float64[lanes, 3]; workspace f[lanes, w]."""
+        variant  # noqa: B018
+        lanes = sums.shape[0]
+        for lane in prange(lanes):
+            start, stop = lane * rows.size // lanes, (lane + 1) * rows.size // lanes
+            out = np.zeros(3)
+            for first in range(start, stop, EVALUATION_BLOCK):
+                block = rows[first : min(first + EVALUATION_BLOCK, stop)]
+                call_void(evaluate, (params, X, Y, block, workspace[lane], shape, args, buffers, out))
+                sums[lane] += out
+
+    return evaluate_rows

@@ -1,0 +1,40 @@
+"""The rules themselves, before anything is compiled: the menu is complete, and the oracle knows all of it."""
+
+import inspect
+
+import pytest
+
+from fastopt.kernels.reference import FORMULAS
+from fastopt.kernels.rules import RULES
+
+
+def test_every_rule_has_a_reference_formula_and_every_formula_a_rule():
+    assert RULES.keys() == FORMULAS.keys()
+
+
+@pytest.mark.parametrize("rule", RULES.values(), ids=RULES)
+def test_a_rule_takes_parameter_gradient_state_and_coefficients_and_holds_no_number(rule):
+    taken = list(inspect.signature(rule.update).parameters)
+    assert taken[0] == "param"
+    assert taken[1] == "grad"
+    assert len(taken) == 2 + len(rule.states) + len(_coefficients(rule))
+    numbers = [c for c in rule.update.__code__.co_consts if isinstance(c, int | float)]
+    assert numbers == []
+
+
+@pytest.mark.parametrize("rule", RULES.values(), ids=RULES)
+def test_the_learning_rate_is_the_first_hyperparameter(rule):
+    assert rule.hyper[0] == "learning_rate"
+    assert list(inspect.signature(rule.coefficients).parameters) == ["step", *rule.hyper]
+
+
+@pytest.mark.parametrize("rule", RULES.values(), ids=RULES)
+def test_a_zero_gradient_with_zero_state_moves_nothing(rule):
+    param, *state = rule.update(0.75, 0.0, *(0.0 for _ in rule.states), *_coefficients(rule))
+    assert param == 0.75
+    assert state == [0.0] * len(rule.states)
+
+
+def _coefficients(rule):
+    hyper = {"learning_rate": 0.1, "beta": 0.9, "beta1": 0.9, "beta2": 0.999, "eps": 1e-8}
+    return rule.coefficients(1, *(hyper[name] for name in rule.hyper))

@@ -1,0 +1,169 @@
+"""The files of a report: complete, self-contained, equal to the records, and made whatever is missing."""
+
+from __future__ import annotations
+
+import io
+import json
+import re
+import sqlite3
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from rich.console import Console
+
+from fastopt.errors import StoreError
+from fastopt.records import FILE_NAME, read
+from fastopt.report import figures, print_summary, summary, write
+
+from .synthetic import store
+
+SMALL = {"factors": {"sgd": 1.5, "adam(eps_form=inside)": 1.0}, "batches": ("1", "full"), "epochs": 4, "tune": 4}
+CASES = {
+    "full": {},
+    "diverged": {"diverged": {("sgd", "1"): 2, ("sgd", "full"): 6}},
+    "one seed": {"seeds": 1, "rounds": 1},
+    "no timings": {"rounds": 0},
+    "interrupted": {"finals": False, "rounds": 0, "status": "interrupted"},
+    "running": {"finals": False, "rounds": 0, "tune": 0, "status": "running"},
+    "fixed rate": {"learning_rate": 0.01},
+    "nothing": {"factors": {}},
+    "odd names": {"factors": {'adam(<b>$x$ & "y"|z)': 1.0, "sgd": 2.0}},
+}
+
+
+class Page(HTMLParser):
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.open: list[str] = []
+        self.feed(text)
+        self.close()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+        if tag not in {"meta", "link", "br", "img"}:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+
+@pytest.fixture(scope="module", params=CASES)
+def report(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = store(tmp_path_factory.mktemp("report"), **(SMALL | CASES[request.param]))
+    files = write(folder)
+    assert files[0] == folder / "report.html"
+    assert all(path.is_file() and path.stat().st_size for path in files)
+    assert not list(folder.rglob("*.part*"))
+    return folder
+
+
+def test_the_page_is_whole_self_contained_and_labelled(report: Path) -> None:
+    text = (report / "report.html").read_text(encoding="utf-8")
+    page = Page(text)
+    assert page.open == []
+    ids = [attrs["id"] for _, attrs in page.tags if "id" in attrs]
+    assert len(ids) == len(set(ids))
+    for tag, attrs in page.tags:
+        for name in ("src", "href", "xlink:href", "data", "srcset"):
+            assert (attrs.get(name) or "#").startswith(("#", "data:")), (tag, attrs)
+            if (attrs.get(name) or "").startswith("#"):
+                assert (attrs[name] or "")[1:] in ids
+        if tag == "svg":
+            assert attrs["role"] == "img"
+            assert attrs["aria-label"]
+        if tag == "th":
+            assert attrs["scope"] in ("row", "col")
+        if tag == "button":
+            assert attrs["type"] == "button"
+    assert not re.search(r"https?://|@import|url\((?!#)", text)
+    assert set(re.findall(r"url\(#([^)]+)\)", text)) <= set(ids)
+
+
+def test_the_markdown_names_only_files_that_exist(report: Path) -> None:
+    text = (report / "report.md").read_text(encoding="utf-8")
+    links = re.findall(r"\]\(([^)]+)\)", text)
+    assert all((report / link).is_file() for link in links)
+    drawn = {f"figures/{path.name}" for path in (report / "figures").iterdir()}
+    assert drawn <= set(links)
+    for table in re.findall(r"(?:^\|.*\n)+", text, flags=re.MULTILINE):
+        widths = {len(re.findall(r"(?<!\\)\|", line)) for line in table.splitlines()}
+        assert len(widths) == 1, table
+
+
+def test_the_csv_files_equal_the_records(report: Path) -> None:
+    records = read(report)
+    frames = {"runs": records.runs, "curves": records.curves, "timings": records.timings, "summary": summary(records)}
+    for name, frame in frames.items():
+        again = io.StringIO()
+        frame.to_csv(again, index=False)
+        assert (report / f"{name}.csv").read_text(encoding="utf-8") == again.getvalue()
+    assert json.loads((report / "environment.json").read_text(encoding="utf-8")) == records.meta
+
+
+def test_every_figure_is_drawn_or_says_why_not(report: Path) -> None:
+    text = (report / "report.html").read_text(encoding="utf-8")
+    for figure in figures.figures(read(report)):
+        assert bool(figure.panels) != bool(figure.missing)
+        assert (report / "figures" / f"{figure.key}.png").is_file() == bool(figure.panels)
+        if figure.missing:
+            assert f"Not drawn: {figure.missing}." in text
+
+
+def test_the_terminal_summary_fits_80_columns(report: Path) -> None:
+    out = io.StringIO()
+    print_summary(read(report), Console(file=out, width=80))
+    lines = out.getvalue().splitlines()
+    assert lines
+    assert max(map(len, lines)) <= 80
+    assert "…" not in out.getvalue()
+
+
+def test_user_text_is_escaped(tmp_path: Path) -> None:
+    folder = store(tmp_path, **(SMALL | CASES["odd names"]))
+    write(folder)
+    text = (folder / "report.html").read_text(encoding="utf-8")
+    assert "<b>" not in text
+    assert "Imaginary CPU 9000 &lt;2 cores&gt;" in text
+
+
+def test_the_same_records_give_the_same_bytes(tmp_path: Path) -> None:
+    folder = store(tmp_path, **SMALL)
+    first = {path: path.read_bytes() for path in write(folder)}
+    assert {path: path.read_bytes() for path in write(folder)} == first
+
+
+def test_csv_values_are_the_ones_written(tmp_path: Path) -> None:
+    folder = store(tmp_path, **SMALL)
+    write(folder)
+    runs = pd.read_csv(folder / "runs.csv")
+    assert (runs["phase"] == "final").sum() == 2 * 2 * 6
+    assert (runs["phase"] == "search").sum() == 2 * 2 * 4
+    assert len(pd.read_csv(folder / "timings.csv")) == 2 * 2 * 7
+
+
+def test_folders_without_readable_records_are_one_clear_error(tmp_path: Path) -> None:
+    with pytest.raises(StoreError, match="no records in"):
+        write(tmp_path)
+    (tmp_path / FILE_NAME).write_bytes(b"this is not a database, whatever its name says" * 100)
+    with pytest.raises(StoreError, match="not a readable record store"):
+        write(tmp_path)
+    newer = store(tmp_path / "newer", **(SMALL | {"finals": False, "tune": 0, "rounds": 0}))
+    connection = sqlite3.connect(newer / FILE_NAME)
+    with connection:
+        connection.execute("UPDATE meta SET value = '99' WHERE key = 'schema_version'")
+    connection.close()
+    with pytest.raises(StoreError, match="schema 99"):
+        write(newer)
+
+
+def test_a_folder_that_cannot_be_written_is_one_clear_error(tmp_path: Path) -> None:
+    folder = store(tmp_path, **(SMALL | {"finals": False, "tune": 0, "rounds": 0}))
+    (folder / "figures").write_text("in the way", encoding="utf-8")
+    with pytest.raises(StoreError, match="cannot write the report"):
+        write(folder)

@@ -1,0 +1,135 @@
+"""A comparison that does not fit its data, or itself, is refused in one line before anything runs."""
+
+import dataclasses
+import json
+
+import numpy as np
+import pytest
+
+from fastopt.errors import ConfigError
+from fastopt.optimizers import OPTIMIZERS
+from fastopt.study.config import DEFAULT_BATCH_SIZES, LEARNING_RATE_RANGES, Cell, StudyConfig, plan
+from fastopt.training.datasets import digits, from_arrays
+
+DIGITS = digits()
+N = DIGITS.train.size
+
+
+def sized(n_rows):
+    """Digits with so many training rows."""
+    return dataclasses.replace(DIGITS, train=DIGITS.train[:n_rows])
+
+
+def refusal(dataset=DIGITS, **settings):
+    with pytest.raises(ConfigError) as raised:
+        plan(StudyConfig(**settings), dataset)
+    assert "\n" not in str(raised.value)
+    return str(raised.value)
+
+
+def test_an_unknown_optimizer_is_answered_with_the_menu_and_the_nearest_name():
+    message = refusal(optimizers=("sgd", "adm"))
+    assert '"adm"' in message
+    assert 'did you mean "adam"?' in message
+    assert all(name in message for name in OPTIMIZERS)
+
+
+@pytest.mark.parametrize(
+    ("settings", "parts"),
+    [
+        ({"optimizers": ()}, ["no optimizer", "sgd"]),
+        ({"optimizers": ("adam", "sgd", "adam")}, ['"adam"', "twice"]),
+        ({"optimizers": ("Adam",)}, ['"Adam"', 'did you mean "adam"?']),
+        ({"model": "mpl"}, ['"mpl"', 'did you mean "mlp"?', "softmax"]),
+        ({"model": "softmax", "hidden": (8,)}, ["softmax", "hidden"]),
+        ({"model": "mlp", "hidden": ()}, ["hidden", "softmax"]),
+        ({"model": "mlp", "hidden": (8, 0)}, ["hidden", "[8, 0]"]),
+        ({"dtype": "float16"}, ['"float16"', "float32", "float64"]),
+        ({"backend": "cude"}, ['"cude"', "auto", "parallel", "serial"]),
+        ({"n_seeds": 0}, ["seeds", "at least 1", "0"]),
+        ({"epochs": 0}, ["epochs", "at least 1", "0"]),
+        ({"tune": -1}, ["tune", "at least 0", "-1"]),
+        ({"timing_rounds": -1}, ["timing_rounds", "at least 0", "-1"]),
+        ({"workers": 0}, ["workers", "at least 1", "0"]),
+        ({"tune": 0}, ["tune 0", "--learning-rate"]),
+        ({"learning_rate": float("nan")}, ["learning rate", "nan"]),
+        ({"learning_rate": float("inf")}, ["learning rate", "inf"]),
+        ({"learning_rate": 0.0}, ["learning rate", "positive"]),
+        ({"learning_rate": -0.1}, ["learning rate", "positive", "-0.1"]),
+    ],
+)
+def test_what_cannot_be_compared_is_refused(settings, parts):
+    message = refusal(**settings)
+    for part in parts:
+        assert part in message
+
+
+@pytest.mark.parametrize("batch", ["0", "-1", "2.5", "all", "FULL", "", "nan", str(N + 1)])
+def test_a_batch_size_that_does_not_fit_is_refused_with_what_would(batch):
+    message = refusal(batch_sizes=("32", batch))
+    assert f"1 to the {N} training rows" in message
+    assert '"full"' in message
+    assert batch in message
+
+
+@pytest.mark.parametrize("batches", [("32", "8", "32"), ("full", "full"), ("full", str(N)), ("32", "032")])
+def test_a_batch_size_named_twice_is_refused(batches):
+    assert "once" in refusal(batch_sizes=batches)
+
+
+def test_data_without_validation_rows_is_refused():
+    rng = np.random.default_rng(0)
+    dataset = from_arrays((rng.normal(size=(20, 2)), np.arange(20) % 2))
+    assert "no validation rows" in refusal(dataset)
+
+
+def test_data_without_classes_is_refused():
+    dataset = dataclasses.replace(DIGITS, labels=DIGITS.labels.astype(np.float64), classes=())
+    assert "classes" in refusal(dataset)
+
+
+@pytest.mark.parametrize("n_rows", [2, 3, 8, 9, 32, 33, 512, 513, N])
+def test_default_batch_sizes_stay_below_the_training_rows_and_end_with_all(n_rows):
+    study = plan(StudyConfig(optimizers=("sgd",)), sized(n_rows))
+    *sizes, last = [cell.batch_size for cell in study.cells]
+    assert sizes == [size for size in DEFAULT_BATCH_SIZES if size < n_rows]
+    assert last == n_rows
+    assert study.cells[-1].batch == "full"
+
+
+def test_every_optimizer_meets_every_batch_size_once():
+    study = plan(StudyConfig(optimizers=("adam", "sgd"), batch_sizes=("full", "1", "32")), DIGITS)
+    assert study.cells == tuple(
+        Cell(name, batch, size) for name in ("adam", "sgd") for batch, size in (("full", N), ("1", 1), ("32", 32))
+    )
+
+
+def test_every_optimizer_on_the_menu_has_a_range_to_search():
+    assert LEARNING_RATE_RANGES.keys() == OPTIMIZERS.keys()
+    for low, high in LEARNING_RATE_RANGES.values():
+        assert 0 < low < high
+
+
+def test_a_given_learning_rate_takes_the_place_of_the_search():
+    assert plan(StudyConfig(learning_rate=0.1), DIGITS).trials_per_cell == 0
+    assert plan(StudyConfig(learning_rate=0.1, tune=0), DIGITS).trials_per_cell == 0
+    assert plan(StudyConfig(tune=5), DIGITS).trials_per_cell == 5
+
+
+@pytest.mark.parametrize("n_seeds", [1, 2, 6])
+def test_the_search_seed_is_no_final_seed(n_seeds):
+    facts = plan(StudyConfig(n_seeds=n_seeds), DIGITS).facts()["config"]
+    assert len(set(facts["seeds"])) == n_seeds
+    assert facts["search_seed"] not in facts["seeds"]
+
+
+def test_the_facts_of_a_study_are_json_and_hold_what_was_decided():
+    study = plan(StudyConfig(model="mlp", optimizers=("sgd", "adam"), hidden=(16, 8)), DIGITS)
+    facts = study.facts()
+    assert json.loads(json.dumps(facts, allow_nan=False)) == facts
+    assert facts["config"]["hidden"] == [16, 8]
+    assert facts["config"]["batch_sizes"] == ["1", "8", "32", "128", "512", "full"]
+    assert facts["config"]["learning_rate_ranges"].keys() == {"sgd", "adam"}
+    assert facts["config"]["n_params"] == 65 * 16 + 17 * 8 + 9 * 10
+    parts = [facts["dataset"][f"n_{part}"] for part in ("train", "validation", "test")]
+    assert parts == [DIGITS.train.size, DIGITS.validation.size, DIGITS.test.size]

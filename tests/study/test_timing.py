@@ -1,0 +1,126 @@
+"""The timing pass visits every cell in every round, in a random order, and leaves out what diverged."""
+
+import math
+import threading
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from fastopt.records import TABLES
+from fastopt.study import timing
+from fastopt.study.config import StudyConfig, plan
+from fastopt.training.blas import one_blas_thread
+from fastopt.training.datasets import digits
+
+ROUNDS = 4
+CONFIG = StudyConfig(
+    model="softmax", optimizers=("sgd", "adam"), batch_sizes=("64", "full"), epochs=2, timing_rounds=ROUNDS
+)
+DIGITS = digits()
+N = int(DIGITS.train.size)
+
+
+def timed(config=CONFIG, rates=None, stop=None, tick=lambda: None):
+    study = plan(config, DIGITS)
+    rates = dict.fromkeys(study.cells, 0.01) if rates is None else {cell: rates[cell.optimizer] for cell in study.cells}
+    stop = np.zeros(1, dtype=np.int64) if stop is None else stop
+    with one_blas_thread():
+        return list(timing.timed_blocks(study, rates, stop, tick))
+
+
+@pytest.fixture(scope="module")
+def blocks():
+    ticks = []
+    return timed(tick=lambda: ticks.append(1)), len(ticks)
+
+
+def cell(block):
+    return block["optimizer"], block["batch"]
+
+
+def test_every_cell_is_timed_in_every_round(blocks):
+    found = [(block["round"], *cell(block)) for block in blocks[0]]
+    assert len(found) == len(set(found)) == ROUNDS * 4
+    assert {number for number, *_ in found} == set(range(1, ROUNDS + 1))
+
+
+def test_progress_counts_the_warm_up_round_too(blocks):
+    assert blocks[1] == (ROUNDS + 1) * 4
+
+
+def test_every_record_is_complete_and_its_numbers_are_positive(blocks):
+    for block in blocks[0]:
+        assert block.keys() == TABLES["timings"].keys()
+        for name in ("batch_size", "threads", "chunks", "epochs", "steps"):
+            assert type(block[name]) is int
+            assert block[name] >= 1
+        assert 0 < block["time_s"] < 60
+        assert block["backend"] in ("serial", "parallel")
+        assert block["steps"] == block["epochs"] * math.ceil(N / block["batch_size"])
+
+
+def test_each_round_has_an_order_of_its_own(blocks):
+    orders = {}
+    for block in blocks[0]:
+        orders.setdefault(block["round"], []).append((block["position"], cell(block)))
+    assert all([position for position, _ in order] == [0, 1, 2, 3] for order in orders.values())
+    assert len({tuple(name for _, name in order) for order in orders.values()}) > 1
+
+
+def test_all_rounds_of_a_cell_do_the_same_work(blocks):
+    work = {(*cell(block), block["epochs"], block["steps"], block["backend"]) for block in blocks[0]}
+    assert len(work) == 4
+
+
+def test_the_warm_up_round_finds_how_many_epochs_make_a_block(monkeypatch):
+    epoch_s, seen = {"sgd": timing.MIN_BLOCK_S / 2.5, "adam": 2 * timing.MIN_BLOCK_S}, []
+
+    def on_a_fake_clock(study, cell, rate, stop, epochs):
+        seen.append((cell.optimizer, epochs))
+        return {"time_s": epochs * epoch_s[cell.optimizer]}
+
+    monkeypatch.setattr(timing, "_timed_block", on_a_fake_clock)
+    found = timed(replace(CONFIG, batch_sizes=("64",), timing_rounds=2))
+    assert sorted(seen[:2]) == [("adam", 1), ("sgd", 1)]
+    assert sorted(seen[2:]) == [("adam", 1)] * 2 + [("sgd", 3)] * 2
+    assert all(block["time_s"] >= timing.MIN_BLOCK_S for block in found)
+
+
+@pytest.mark.parametrize("backend", ["serial", "parallel"])
+def test_a_block_runs_on_the_backend_that_was_asked_for(backend):
+    config = replace(CONFIG, backend=backend, optimizers=("sgd",), timing_rounds=1)
+    for block in timed(config):
+        assert block["backend"] == backend
+        assert backend == "parallel" or block["threads"] == 1
+
+
+def test_a_cell_that_diverges_has_no_time_and_the_others_have_theirs():
+    config = replace(CONFIG, model="mlp", batch_sizes=("64",), timing_rounds=2)
+    ticks = []
+    found = timed(config, {"sgd": 1e30, "adam": 0.01}, tick=lambda: ticks.append(1))
+    assert [cell(block) for block in found] == [("adam", "64")] * 2
+    assert len(ticks) == 3 * 2
+
+
+def test_a_cell_without_a_rate_is_not_timed():
+    study = plan(CONFIG, DIGITS)
+    stop = np.zeros(1, dtype=np.int64)
+    found = list(timing.timed_blocks(study, {study.cells[0]: 0.01}, stop, lambda: None))
+    assert {cell(block) for block in found} == {("sgd", "64")}
+    assert len(found) == ROUNDS
+
+
+def test_a_stop_ends_the_pass_with_keyboard_interrupt(monkeypatch):
+    monkeypatch.setattr(timing, "MIN_BLOCK_S", 3600.0)  # the second round would take an hour
+    stop = np.zeros(1, dtype=np.int64)
+    ticks = []
+
+    def tick():
+        ticks.append(1)
+        if len(ticks) == 4:
+            threading.Timer(0.2, lambda: stop.fill(1)).start()
+
+    with pytest.raises(KeyboardInterrupt):
+        timed(stop=stop, tick=tick)
+    assert len(ticks) == 4

@@ -1,0 +1,151 @@
+"""A trial is one run, its record and its curve; its identity is made from all that decides the result."""
+
+import dataclasses
+import math
+
+import numpy as np
+import pytest
+
+from fastopt.records import TABLES
+from fastopt.study.config import Cell, StudyConfig, plan
+from fastopt.study.trial import Trial, evaluation_grid, execute, run_id
+from fastopt.training.datasets import digits
+
+DIGITS = digits()
+N = int(DIGITS.train.size)
+CELL = Cell("adam", "32", 32)
+TRIAL = Trial(CELL, "final", 0.01, 0)
+
+
+def study(dataset=DIGITS, **settings):
+    settings = {"model": "softmax", "optimizers": ("adam", "sgd"), "epochs": 2} | settings
+    return plan(StudyConfig(**settings), dataset)
+
+
+def run(trial, **settings):
+    return execute(study(**settings), trial, np.zeros(1, dtype=np.int64))
+
+
+def other_rows():
+    provenance = DIGITS.provenance | {"sha256": {"digits.npz": "another"}}
+    return dataclasses.replace(DIGITS, provenance=provenance)
+
+
+DECIDING = {
+    "the data": (study(other_rows()), TRIAL),
+    "the dtype": (study(dtype="float64"), TRIAL),
+    "the model": (study(model="mlp"), TRIAL),
+    "the hidden widths": (study(model="mlp", hidden=(33,)), TRIAL),
+    "the epochs": (study(epochs=3), TRIAL),
+    "the optimizer": (study(), dataclasses.replace(TRIAL, cell=Cell("sgd", "32", 32))),
+    "the batch size": (study(), dataclasses.replace(TRIAL, cell=Cell("adam", "33", 33))),
+    "the phase": (study(), dataclasses.replace(TRIAL, phase="search")),
+    "the learning rate": (study(), dataclasses.replace(TRIAL, learning_rate=math.nextafter(0.01, 1))),
+    "the seed": (study(), dataclasses.replace(TRIAL, seed=1)),
+}
+
+
+def test_all_that_decides_a_result_is_in_its_identity():
+    identities = {run_id(study(), TRIAL), *(run_id(*other) for other in DECIDING.values())}
+    assert len(identities) == 1 + len(DECIDING)
+
+
+@pytest.mark.parametrize("what", DECIDING)
+def test_an_identity_is_the_same_each_time(what):
+    assert run_id(*DECIDING[what]) == run_id(*DECIDING[what])
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"workers": 2},
+        {"timing_rounds": 0},
+        {"backend": "parallel"},
+        {"n_seeds": 3},
+        {"tune": 5},
+        {"learning_rate": 0.01},
+        {"optimizers": ("adam",)},
+        {"batch_sizes": ("32",)},
+        {"label": "y", "data_dir": "elsewhere"},
+    ],
+)
+def test_nothing_else_is_in_an_identity(settings):
+    assert run_id(study(**settings), TRIAL) == run_id(study(), TRIAL)
+
+
+def test_the_spelling_of_a_batch_size_is_not_in_an_identity():
+    full, number = (dataclasses.replace(TRIAL, cell=Cell("adam", batch, N)) for batch in ("full", str(N)))
+    assert run_id(study(), full) == run_id(study(), number)
+
+
+@pytest.mark.parametrize("n_rows", [1, 2, 7, 100, N])
+@pytest.mark.parametrize("epochs", [1, 2, 50])
+def test_a_grid_ascends_from_the_first_rows_to_the_end(n_rows, epochs):
+    grid = evaluation_grid(n_rows, epochs)
+    assert grid == sorted(set(grid))
+    assert grid[0] >= 1
+    assert grid[-1] == n_rows * epochs
+    assert all(type(point) is int for point in grid)
+
+
+def test_a_grid_is_close_to_geometric():
+    grid = np.array(evaluation_grid(100_000, 20))
+    ratios = grid[1:] / grid[:-1]
+    assert ratios[:-1] == pytest.approx(math.sqrt(2), rel=1e-3)
+    assert 1 < ratios[-1] <= math.sqrt(2) * 1.001
+
+
+@pytest.mark.parametrize("batch", ["1", "32", "100", "full"])
+def test_a_curve_looks_at_the_first_step_at_or_after_every_point_of_the_grid(batch):
+    size = N if batch == "full" else int(batch)
+    _, curve = run(Trial(Cell("sgd", batch, size), "final", 0.01, 0))
+    in_an_epoch = [min(end, N) for end in range(size, N + size, size)]  # the last batch is what is left
+    ends = [*in_an_epoch, *(N + end for end in in_an_epoch)]
+    expected = {next(end for end in ends if end >= point) for point in evaluation_grid(N, 2)}
+    assert [point["samples"] for point in curve] == [0, *sorted(expected)]
+    assert [point["point"] for point in curve] == list(range(len(curve)))
+
+
+def test_a_finished_run_is_recorded_whole():
+    record, curve = run(TRIAL)
+    assert record.keys() == TABLES["runs"].keys()
+    assert all({"run_id", *point} == TABLES["curves"].keys() for point in curve)
+    assert record["status"] == "finished"
+    assert (record["epochs"], record["steps"], record["samples"]) == (2.0, 2 * math.ceil(N / 32), 2 * N)
+    last = curve[-1]
+    for name in ("train_loss", "validation_loss", "validation_accuracy"):
+        assert record[name] == last[name]
+    assert record["best_validation_loss"] == min(point["validation_loss"] for point in curve)
+    assert 0 < record["test_loss"] < math.log(10)
+    assert 0.8 < record["test_accuracy"] <= 1
+    assert record["seconds"] == last["seconds"] > 0
+
+
+def test_a_search_trial_does_not_open_the_test_set(monkeypatch):
+    scored = []
+    from fastopt.training.run import Run
+
+    genuine = Run.score
+    monkeypatch.setattr(Run, "score", lambda self, rows: scored.append(rows) or genuine(self, rows))
+    record, _ = run(dataclasses.replace(TRIAL, phase="search"))
+    assert {"test_loss", "test_accuracy"}.isdisjoint(record)
+    assert scored
+    assert not any(np.isin(rows, DIGITS.test).any() for rows in scored)
+
+
+def test_a_run_that_diverges_is_recorded_with_its_reason_and_without_a_loss():
+    record, curve = run(Trial(Cell("sgd", "32", 32), "final", 1e30, 0), model="mlp")
+    assert record["status"] == "diverged"
+    assert "not finite" in record["reason"]
+    assert "1e+30" in record["reason"]
+    assert not {name for name in record if "loss" in name or "accuracy" in name}
+    assert curve[0]["step"] == 0
+    assert all(math.isfinite(point["validation_loss"]) for point in curve)
+    assert record["samples"] < 2 * N
+
+
+def test_a_run_that_is_stopped_is_recorded_as_interrupted():
+    record, _ = execute(study(), TRIAL, np.ones(1, dtype=np.int64))
+    assert record["status"] == "interrupted"
+    assert record["samples"] < N
+    assert "validation_loss" not in record
