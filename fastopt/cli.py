@@ -39,6 +39,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except FastoptError as error:
         print(f"fastopt: {error}", file=sys.stderr)
         return 2
+    except MemoryError as error:
+        print(f"fastopt: out of memory: {error or 'no detail'}; take a smaller model or batch size", file=sys.stderr)
+        return 2
     except KeyboardInterrupt:
         print("fastopt: interrupted", file=sys.stderr)
         return 130

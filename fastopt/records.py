@@ -20,7 +20,7 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -131,6 +131,10 @@ class Writer:
             self._insert("timings", timing)
 
     def close(self) -> None:
+        """Close the store; what is left is one plain file, which can be read where nothing can be written too."""
+        with suppress(sqlite3.Error):  # somebody reads it just now: it stays as it is
+            self._connection.execute("PRAGMA busy_timeout=0")
+            self._connection.execute("PRAGMA journal_mode=DELETE")
         self._connection.close()
 
     @contextmanager

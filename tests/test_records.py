@@ -2,11 +2,12 @@
 
 import json
 import math
-import os
 import signal
 import sqlite3
 import subprocess
 import sys
+import time
+from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -304,14 +305,36 @@ def test_a_folder_that_does_not_exist_is_no_place_for_a_store(tmp_path):
     assert "--out" in message
 
 
-def test_a_folder_that_cannot_be_written_is_no_place_for_a_store(tmp_path):
-    tmp_path.chmod(0o500)
-    try:
-        if os.access(tmp_path, os.W_OK):
-            pytest.skip("this user may write everywhere")
-        assert "--out" in store_error(Writer, tmp_path)
-    finally:
-        tmp_path.chmod(0o700)
+def test_a_folder_that_cannot_be_written_is_no_place_for_a_store():
+    # a folder of the kernel's own, in which not even root can make a file
+    assert "--out" in store_error(Writer, Path("/proc/self"))
+
+
+def test_a_closed_store_is_one_plain_file_that_a_reader_need_not_write_beside(tmp_path):
+    writer = Writer(tmp_path)
+    writer.run(RUN, curve(0))
+    assert len(list(tmp_path.iterdir())) > 1
+    writer.close()
+    writer.close()
+    assert [path.name for path in tmp_path.iterdir()] == [FILE_NAME]
+    content = (tmp_path / FILE_NAME).read_bytes()
+    assert content[18:20] == b"\1\1"  # not in WAL mode: https://www.sqlite.org/fileformat.html, section 1.3.3
+    assert len(read(tmp_path).runs) == 1
+    assert (tmp_path / FILE_NAME).read_bytes() == content
+
+
+def test_a_store_can_be_closed_while_somebody_reads_it(tmp_path):
+    writer = Writer(tmp_path)
+    writer.run(RUN, curve(0))
+    connection = sqlite3.connect(tmp_path / FILE_NAME)
+    connection.execute("BEGIN")
+    assert connection.execute("SELECT count(*) FROM runs").fetchone() == (1,)
+    start = time.monotonic()
+    writer.close()
+    assert time.monotonic() - start < 2
+    assert connection.execute("SELECT count(*) FROM curves").fetchone() == (1,)
+    connection.close()
+    assert len(read(tmp_path).runs) == 1
 
 
 def test_a_file_that_is_no_database_is_not_written_over(tmp_path):

@@ -96,16 +96,15 @@ class Comparison:
 
     def record(self) -> dict[str, Any]:
         """Return everything as a JSON-able dict; numbers that are not known are null."""
-        rows = []
-        for row in self.rows:
-            rows.append(
-                {
-                    **asdict(row),
-                    "errors": [error if math.isfinite(error) else None for error in row.errors],
-                    "unit_s": interval_record(median_interval(row.unit_s)),
-                    "ratio_to_baseline": interval_record(self.ratio(row.contender, self.baseline)),
-                }
-            )
+        rows = [
+            {
+                **asdict(row),
+                "errors": [error if math.isfinite(error) else None for error in row.errors],
+                "unit_s": interval_record(median_interval(row.unit_s)),
+                "ratio_to_baseline": interval_record(self.ratio(row.contender, self.baseline)),
+            }
+            for row in self.rows
+        ]
         return {
             "case": self.case.record(),
             "label": self.case.label,
@@ -142,8 +141,8 @@ def compare(
     timeout_s     seconds that a worker may take for one command
     start         makes a worker from (contender, kind, threads); for tests
 
-    A contender that is not available, gives a wrong answer, crashes or hangs is a row with its reason, and the others go
-    on. Raises ConfigError for unknown contenders and for numbers out of range, before anything is measured.
+    A contender that is not available, gives a wrong answer, crashes or hangs is a row with its reason, and the others
+    go on. Raises ConfigError for unknown contenders and for numbers out of range, before anything is measured.
     """
     check_whole(rounds=(rounds, 1), seed=(seed, 0))
     if not contenders or len(set(contenders)) < len(contenders):
@@ -221,7 +220,7 @@ def check_answer(worker: AnyWorker, case: Case, row: Row) -> None:
 
 
 def choose_repeats(worker: AnyWorker, min_block_s: float) -> int:
-    """Return how many units make a block of `min_block_s` seconds at least; the worker is prepared, and warm after it."""
+    """Return how many units make a block of at least `min_block_s` seconds; the worker is prepared."""
     worker.time(1)
     repeats = 1
     while (seconds := worker.time(repeats).seconds) < min_block_s:

@@ -1,8 +1,8 @@
 """The parent's side of a measuring process: start it in a clean environment, talk to it, see how it died.
 
-    with Worker("torch fused", "update", threads=2) as worker:
-        if (reason := worker.prepare(case)) is None:
-            block = worker.time(repeats=1000)
+with Worker("torch fused", "update", threads=2) as worker:
+    if (reason := worker.prepare(case)) is None:
+        block = worker.time(repeats=1000)
 """
 
 from __future__ import annotations

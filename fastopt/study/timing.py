@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import random
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
@@ -14,6 +13,7 @@ import numpy.typing as npt
 from fastopt.study.config import Cell, Study
 from fastopt.study.trial import make_run
 from fastopt.training.interrupt import in_a_thread
+from fastopt.training.run import Run
 from fastopt.training.train import resolve_backend
 
 # A timed block lasts at least this long: thousands of times the clock's resolution and the cost of a call.
@@ -27,47 +27,63 @@ def timed_blocks(
 
     Every round visits the cells in a random order of its own, with buffers allocated afresh, since memory placement is
     a factor. A first round, not recorded, warms up and finds how many epochs make a block of `MIN_BLOCK_S`. `rates`
-    are the chosen learning rates: a run that diverged would be timed short. `tick` is called after each block. Ctrl-C
-    raises KeyboardInterrupt after the current step.
+    are the chosen learning rates: a run that diverged would be timed short, so it is not timed. `tick` is called after
+    each block. Ctrl-C raises KeyboardInterrupt after the current step.
     """
     order = random.Random(0)
+    cells = [cell for cell in study.cells if cell in rates]
+    threads = numba.get_num_threads()
     epochs: dict[Cell, int] = {}
     for number in range(study.config.timing_rounds + 1):
-        cells = [cell for cell in study.cells if cell in rates]
         order.shuffle(cells)
         for position, cell in enumerate(cells):
-            record = _timed_block(study, cell, rates[cell], stop, epochs.get(cell, 1))
-            tick()
-            if record is None:  # diverged: no figure
-                continue
+            run = _warm_run(study, cell, rates[cell], stop, threads)
             if number == 0:
-                epochs[cell] = max(1, math.ceil(MIN_BLOCK_S / record["time_s"]))
-            else:
-                yield {**record, "round": number, "position": position}
+                epochs[cell] = _epochs_of_a_block(run, threads)
+            steps = run.steps
+            time_s = _timed(run, epochs[cell], threads)
+            tick()
+            if number == 0 or run.diverged:
+                continue
+            yield {
+                "optimizer": cell.optimizer,
+                "batch": cell.batch,
+                "batch_size": cell.batch_size,
+                "round": number,
+                "position": position,
+                "backend": "parallel" if run.parallel else "serial",
+                "threads": threads if run.parallel else 1,
+                "chunks": run.chunks,
+                "epochs": epochs[cell],
+                "steps": run.steps - steps,
+                "time_s": time_s,
+            }
 
 
-def _timed_block(
-    study: Study, cell: Cell, rate: float, stop: npt.NDArray[np.int64], epochs: int
-) -> dict[str, Any] | None:
-    threads = numba.get_num_threads()
+def _warm_run(study: Study, cell: Cell, rate: float, stop: npt.NDArray[np.int64], threads: int) -> Run:
+    """Return a run with fresh buffers, each of which has been touched."""
     parallel = resolve_backend(study.config.backend, study.model, cell.batch_size, threads)
     run = make_run(study, cell, rate, 0, stop, parallel=parallel)
-    n_rows = int(study.dataset.train.size)
-    run.advance(min(n_rows, 3 * cell.batch_size))  # touches every buffer
-    steps, seconds, samples = run.steps, run.seconds, run.samples
-    in_a_thread(lambda: run.advance(samples + epochs * n_rows), stop, threads)
-    if stop[0]:
+    in_a_thread(lambda: run.advance(min(study.dataset.train.size, 3 * cell.batch_size)), stop, threads)
+    return run
+
+
+def _epochs_of_a_block(run: Run, threads: int) -> int:
+    """Return how many epochs last `MIN_BLOCK_S`: doubled until two blocks in a row did, since one may be a hiccup."""
+    epochs, long_enough = 1, 0
+    while long_enough < 2 and not run.diverged:
+        if _timed(run, epochs, threads) >= MIN_BLOCK_S:
+            long_enough += 1
+        else:
+            epochs, long_enough = 2 * epochs, 0
+    return epochs
+
+
+def _timed(run: Run, epochs: int, threads: int) -> float:
+    """Train so many epochs and return the seconds they took; raises KeyboardInterrupt when stopped."""
+    before = run.seconds
+    until = run.samples + epochs * run.dataset.train.size
+    in_a_thread(lambda: run.advance(until), run.stop, threads)
+    if run.stop[0]:
         raise KeyboardInterrupt
-    if run.diverged:
-        return None
-    return {
-        "optimizer": cell.optimizer,
-        "batch": cell.batch,
-        "batch_size": cell.batch_size,
-        "backend": "parallel" if parallel else "serial",
-        "threads": threads if parallel else 1,
-        "chunks": run.chunks,
-        "epochs": epochs,
-        "steps": run.steps - steps,
-        "time_s": run.seconds - seconds,
-    }
+    return run.seconds - before

@@ -41,7 +41,7 @@ class Score(NamedTuple):
 class History:
     """The result of `fastopt.train`.
 
-    status    "finished", "diverged" (a loss or parameter stopped being finite) or "interrupted"; `reason` says more
+    status    "finished", "diverged" (see `Run.evaluations`) or "interrupted"; `reason` says more
     params    final parameters, flat, shape (n_params,): weights, then bias, layer by layer
     views     the same memory as named arrays, W1 (in, out), b1 (out,), ...
     settings  what was run, with what was decided automatically: backend, threads, chunks

@@ -21,6 +21,7 @@ def in_a_thread(work: Callable[[], T], stop: npt.NDArray[np.int64], threads: int
     """
     results: list[T] = []
     errors: list[BaseException] = []
+    done = threading.Event()  # not worker.join: up to Python 3.12 an interrupted join takes the thread for ended
 
     def body() -> None:
         try:
@@ -28,14 +29,14 @@ def in_a_thread(work: Callable[[], T], stop: npt.NDArray[np.int64], threads: int
             results.append(work())
         except BaseException as error:  # raised in the caller's thread below
             errors.append(error)
+        finally:
+            done.set()
 
-    worker = threading.Thread(target=body, name="fastopt-driver", daemon=True)
-    worker.start()
-    alive = True
-    while alive:
+    threading.Thread(target=body, name="fastopt-driver", daemon=True).start()
+    finished = False
+    while not finished:
         try:
-            worker.join(0.2)
-            alive = worker.is_alive()
+            finished = done.wait(0.2)
         except KeyboardInterrupt:
             stop[0] = 1
     if errors:

@@ -264,6 +264,6 @@ MODELS: dict[str, Callable[..., Mlp]] = {"mlp": mlp, "softmax": softmax}
 
 def build(name: str, dataset: Dataset, hidden: Sequence[int] | None = None) -> Mlp:
     """Return the model called `name` with the widths that `dataset` asks for."""
-    if name not in MODELS:
+    if not isinstance(name, str) or name not in MODELS:
         raise unknown_name("model", name, MODELS)
     return MODELS[name](dataset) if hidden is None else MODELS[name](dataset, hidden)

@@ -21,6 +21,9 @@ from fastopt.training.shuffle import permutation
 # The training loss is measured on at most so many training rows, always the same ones.
 TRAIN_EVALUATION_ROWS = 10_000
 
+# A run whose training loss is so many times that of its initial parameters has diverged, though every number is finite.
+DIVERGED_FACTOR = 1_000.0
+
 
 class Run:
     """A run between two steps: `advance` trains on, `evaluate` looks, and either may be called from any thread.
@@ -56,7 +59,9 @@ class Run:
         self.hyper = optimizer.hyper.copy()
         self.rate_args = self.hyper[:1].copy()
         self.targets = np.ascontiguousarray(dataset.labels, dtype).reshape(-1, 1)
-        self.rows = np.require(dataset.train, requirements="CW")  # strided or read-only rows are another type to Numba
+        self.rows = np.require(
+            dataset.train, requirements=["C", "W"]
+        )  # strided or read-only rows are another type to Numba
         self.order = np.empty_like(self.rows)
         self.workspace = np.empty((self.chunks, model.workspace_size(largest)), dtype)
         lanes = (driver.EVALUATION_LANES, model.workspace_size(driver.EVALUATION_BLOCK))
@@ -127,7 +132,7 @@ class Run:
             self.params,
             self.dataset.features,
             self.targets,
-            np.require(rows, requirements="CW"),
+            np.require(rows, requirements=["C", "W"]),
             self.evaluation_workspace,
             self.model.shape,
             self.model.args,
@@ -161,14 +166,19 @@ class Run:
         """Train along `grid`, ascending counts of samples, and look before the first step and at every point.
 
         A look happens at the first step at or after its point; points that one step passes together are one look.
-        The run ends early when it diverges or is stopped; a diverged end is no look, its losses mean nothing.
+        The run ends early when it is stopped or diverges, which is: a batch loss, a parameter or a measured loss is not
+        finite, or the training loss exceeds `DIVERGED_FACTOR` times its first value (or that of guessing, log classes,
+        where it is larger: a run may start from trained parameters). That end is no look.
         """
         looks = [self.evaluate()]
+        most = DIVERGED_FACTOR * max(looks[0].train_loss, math.log(self.dataset.n_classes))
         for point in grid:
             if self.samples >= point:
                 continue
             self.advance(point)
             look = self.evaluate()
+            if look.train_loss > most:
+                self.progress[driver.DIVERGED] = 1
             if self.diverged:
                 break
             looks.append(look)
@@ -181,8 +191,8 @@ class Run:
         step, epoch = self.steps, int(self.progress[driver.EPOCH])
         if self.diverged:
             return "diverged", (
-                f"loss or parameters were not finite after step {step}, epoch {epoch}; last finite training loss "
-                f"{last.train_loss:.4g} at step {last.step}; try a tenth of learning rate {self.rate_args[0]:g}"
+                f"by step {step}, epoch {epoch} the loss was not finite or {DIVERGED_FACTOR:g} times its first value; "
+                f"at step {last.step} it was {last.train_loss:.4g}; try a tenth of learning rate {self.rate_args[0]:g}"
             )
         if self.stop[0]:
             return "interrupted", f"stopped after step {step}, epoch {epoch}"

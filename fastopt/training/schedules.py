@@ -24,7 +24,7 @@ SCHEDULES: dict[str, Callable[..., Any]] = {"constant": constant}
 
 def find(name: str) -> Callable[..., Any]:
     """Return the schedule called `name`."""
-    if name not in SCHEDULES:
+    if not isinstance(name, str) or name not in SCHEDULES:
         raise unknown_name("schedule", name, SCHEDULES)
     return SCHEDULES[name]
 

@@ -123,11 +123,16 @@ def train(
 
 def resolve_dataset(data: Any, *, data_dir: Any = None, label: str | None = None, dtype: str = "float32") -> Dataset:
     """Return the data set that `data` names or is, with features of `dtype`."""
-    if isinstance(data, Dataset):
-        return data.astype(dtype)
     if isinstance(data, str | os.PathLike):
         return datasets.load(os.fspath(data), data_dir=data_dir, label=label, dtype=dtype)
-    return datasets.from_arrays(data, dtype)
+    for name, value in (("data_dir", data_dir), ("label", label)):
+        if value is not None:
+            raise ConfigError(f"{name}={value!r} goes with the name of a data set or a file, not with arrays: leave it")
+    if not isinstance(data, Dataset):
+        return datasets.from_arrays(data, dtype)
+    if not np.isfinite(data.features).all():
+        raise ArrayError(f'data set "{data.name}" has features that are not finite: remove or replace them')
+    return data.astype(dtype)
 
 
 def resolve_batch_size(batch_size: int | str, n_rows: int) -> int:

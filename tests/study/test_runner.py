@@ -1,8 +1,6 @@
 """A study runs to its end whatever its runs do, and its records hold the same numbers on any number of threads."""
 
 import math
-import os
-import signal
 import threading
 
 import numpy as np
@@ -11,7 +9,7 @@ import pytest
 from fastopt import records, report
 from fastopt.errors import StoreError
 from fastopt.study import runner
-from fastopt.study.config import StudyConfig, plan
+from fastopt.study.config import LEARNING_RATE_RANGES, StudyConfig, plan
 from fastopt.study.runner import Runner
 from fastopt.training.datasets import digits
 
@@ -74,9 +72,7 @@ def finished(tmp_path_factory, observer):
 
 def test_every_cell_has_its_trials_and_its_final_runs(finished):
     counts = finished.runs.groupby(["optimizer", "batch", "phase"]).size().to_dict()
-    assert counts == {
-        (*cell, phase): {"search": 3, "final": 2}[phase] for cell in CELLS for phase in ("search", "final")
-    }
+    assert counts == {(*cell, phase): n for cell in CELLS for phase, n in (("search", 3), ("final", 2))}
     assert set(finished.runs["status"]) == {"finished"}
     assert finished.runs["run_id"].is_unique
 
@@ -169,13 +165,13 @@ def test_a_cell_that_diverges_is_recorded_and_the_study_goes_on_to_its_report(tm
 
 def test_a_cell_whose_every_trial_diverges_has_no_final_run_and_the_others_have_theirs(tmp_path, monkeypatch):
     genuine = runner.search.trial_rates
-    monkeypatch.setattr(
-        runner.search,
-        "trial_rates",
-        lambda bounds, n, seed: [1e30, 2e30] if bounds[1] > 1 else genuine(bounds, n, seed),
-    )
+
+    def too_high_for_sgd(bounds, n_trials, seed):
+        return [1e30, 2e30] if bounds == LEARNING_RATE_RANGES["sgd"] else genuine(bounds, n_trials, seed)
+
+    monkeypatch.setattr(runner.search, "trial_rates", too_high_for_sgd)
     observer = Recorder()
-    found = run(tmp_path, observer, model="mlp", batch_sizes=("32",), tune=2)  # sgd's range goes beyond 1
+    found = run(tmp_path, observer, model="mlp", batch_sizes=("32",), tune=2)
     counts = found.runs.groupby(["optimizer", "phase", "status"]).size().to_dict()
     assert counts == {
         ("sgd", "search", "diverged"): 2,
@@ -216,7 +212,6 @@ def test_a_trial_that_raises_is_recorded_as_failed_and_the_study_goes_on(tmp_pat
     assert math.isnan(failed["validation_loss"].item())
     assert (found.runs["status"] == "finished").sum() == len(found.runs) - 1
     assert found.meta["status"] == "finished"
-    assert "no room for 3 GiB" in report.write(tmp_path)[0].read_text()
 
 
 def test_a_record_that_cannot_be_stored_ends_the_study_at_once(tmp_path, monkeypatch):
@@ -234,7 +229,7 @@ def test_ctrl_c_keeps_what_was_recorded_and_leaves_no_thread_behind(tmp_path):
         def advance(self, work):
             super().advance(work)
             if self.stages[-1][0] == "training" and self.stages[-1][2] > work:  # the second run is stored
-                os.kill(os.getpid(), signal.SIGINT)
+                raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
         run(tmp_path, Impatient(), epochs=20, learning_rate=0.1, n_seeds=2000, batch_sizes=("full",))

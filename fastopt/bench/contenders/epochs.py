@@ -18,7 +18,8 @@ from fastopt.training.datasets import Dataset
 from fastopt.training.models import Mlp
 
 # Largest error of a layer's parameters, in the 2-norm, relative to the way that the reference went. Where a gradient is
-# a sum that cancels to rounding noise, the first steps of Adam and RMSprop have its random sign: some 1e-5 of all elements.
+# a sum that cancels to rounding noise, the first steps of Adam and RMSprop have its random
+# sign: some 1e-5 of all elements.
 TOLERANCE = 2e-2
 CHECK_STEPS = 3
 
@@ -115,8 +116,8 @@ class EpochCase(Case):
     def checks(self) -> tuple[Check, ...]:
         """Three cases whose outcome no order of the rows can change, so that parameters must agree.
 
-        One batch of this size, with this optimizer; the same with SGD, whose step, unlike Adam's, shows a sum that should
-        be a mean; and two and a half batches of one repeated row, which shows a batch too few or too many.
+        One batch of this size, with this optimizer; the same with SGD, whose step, unlike Adam's, shows a sum that
+        should be a mean; and two and a half batches of one repeated row, which shows a batch too few or too many.
         """
         b = self.batch_size
         one_batch = replace(self, n_rows=b, n_distinct=0)
@@ -140,9 +141,7 @@ class EpochCase(Case):
 
 
 @functools.lru_cache(maxsize=4)
-def _reference(
-    case: EpochCase, epochs: int
-) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64], Mlp]:
+def _reference(case: EpochCase, epochs: int) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64], Mlp]:
     """Parameters before and after, (n_params,) float64 each, and the model, from the NumPy loop in float64."""
     loop = NumpyEager()
     loop.prepare(case, np.dtype(np.float64))
@@ -262,9 +261,7 @@ class NumpyEager(Contender):
         return self.params
 
 
-def _gradient(
-    model: Mlp, params: npt.NDArray[Any], X: npt.NDArray[Any], y: npt.NDArray[np.int64]
-) -> npt.NDArray[Any]:
+def _gradient(model: Mlp, params: npt.NDArray[Any], X: npt.NDArray[Any], y: npt.NDArray[np.int64]) -> npt.NDArray[Any]:
     """Return the gradient (n_params,) of the mean cross-entropy over the rows X (b, d) with classes y (b,)."""
     n_layers = len(model.widths) - 1
     views, grads = model.views(params), np.empty_like(params)

@@ -39,7 +39,7 @@ def rule_of(name: str) -> Rule:
 def fastopt_optimizer(name: str, backend: str = "auto") -> Optimizer:
     """Return our optimizer `name` on `backend`."""
     form = {"form": "heavy_ball"} if name == "momentum" else {}
-    return OPTIMIZERS[name](**HYPER[name], **form, backend=backend)  # type: ignore[arg-type]
+    return OPTIMIZERS[name](**HYPER[name], **form, backend=backend)
 
 
 def formula_step(name: str, params: Any, grad: Any, state: Sequence[Any], step: int) -> tuple[Any, list[Any]]:

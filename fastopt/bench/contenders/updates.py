@@ -60,7 +60,7 @@ class UpdateCase(Case):
         return self.n * np.dtype(self.dtype).itemsize * (3 + 2 * len(rule_of(self.optimizer).states))
 
     def arrays(self) -> tuple[npt.NDArray[Any], list[npt.NDArray[Any]]]:
-        """Return fresh parameters (n,), normal with deviation 0.05, and `n_gradients` standard normal gradients (n,)."""
+        """Return fresh parameters (n,), normal of deviation 0.05, and `n_gradients` standard normal gradients (n,)."""
         rng = np.random.default_rng(self.seed)
         dtype: Any = np.dtype(self.dtype)
         params = rng.standard_normal(self.n, dtype=dtype)
