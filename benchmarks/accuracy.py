@@ -2,8 +2,8 @@
 
     python benchmarks/accuracy.py --data-dir DIR --out reports/accuracy
 
-One hidden layer of 100 ReLU units, Adam at 0.001, batches of 200, 10 epochs over all 60 000 training rows,
-pixels / 255, no regularisation: the model of the "MLPClassifier, relu, [100]" row of arXiv 1708.07747, table 3, which publishes
+One hidden layer of 100 ReLU units, Adam at 0.001, batches of 200, 10 epochs over all 60 000 training rows, pixels /
+255, no regularisation: the model of the "MLPClassifier, relu, [100]" row of arXiv 1708.07747, table 3, which publishes
 0.871. Writes accuracy.json (every seed) and accuracy.md; the clocks are for information, both take turns.
 """
 

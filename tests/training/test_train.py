@@ -542,5 +542,5 @@ def test_a_data_set_with_a_nan_feature_is_refused():
 
 def test_a_name_that_is_no_text_is_an_unknown_name():
     for option in ({"model": ["mlp"]}, {"schedule": ["constant"]}):
-        with pytest.raises(ConfigError, match="unknown (model|schedule)"):
+        with pytest.raises(ConfigError, match=r"unknown (model|schedule)"):
             fastopt.train("digits", **option)
