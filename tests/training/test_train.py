@@ -293,10 +293,11 @@ def test_full_is_one_step_an_epoch():
 
 
 def test_auto_takes_threads_where_the_work_is_worth_it():
-    network = type("Network", (), {"n_params": 100_000})
-    assert resolve_backend("auto", network, 32, 2)
-    assert not resolve_backend("auto", network, 32, 1)
-    assert not resolve_backend("auto", network, 1, 2)
+    small, large = (type("Network", (), {"n_params": n}) for n in (2_000, 100_000))
+    assert resolve_backend("auto", large, 1, 2)
+    assert resolve_backend("auto", small, 128, 2)
+    assert not resolve_backend("auto", small, 32, 2)
+    assert not resolve_backend("auto", large, 128, 1)
 
 
 # --- Divergence is a result -------------------------------------------------------------------------------------------
