@@ -8,8 +8,10 @@
     ├── StoreError          an output folder or a record store that cannot be used (also an OSError)
     ├── BackendUnavailable  a backend that this machine lacks (also a RuntimeError)
     ├── PeerUnavailable     a library to compare with that is not installed (also an ImportError)
-    ├── WorkerError         a measuring process that failed (also a RuntimeError)
-    └── Interrupted         Ctrl-C during training; `history` holds what was reached (also a KeyboardInterrupt)
+    └── WorkerError         a measuring process that failed (also a RuntimeError)
+
+    KeyboardInterrupt
+    └── Interrupted         Ctrl-C during training; `history` holds what was reached
 
 Each message is one line: what came, what was expected, what to do. The command line prints it and exits with 2
 (130 for `Interrupted`).
@@ -71,8 +73,8 @@ class WorkerError(FastoptError, RuntimeError):
     """A measuring process that crashed, hung or gave a wrong answer."""
 
 
-class Interrupted(FastoptError, KeyboardInterrupt):
-    """Training was interrupted; `history` holds what was reached until then."""
+class Interrupted(KeyboardInterrupt):
+    """Training was interrupted; `history` holds what was reached. No FastoptError: `except Exception` lets it pass."""
 
     def __init__(self, message: str, history: Any = None) -> None:
         super().__init__(message)

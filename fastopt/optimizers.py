@@ -95,6 +95,11 @@ class Optimizer:
         for slot in slots:
             slot.update(slot.flat, slot.rows, slot.state, self.hyper, self.steps, 1.0)
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave the compiled updates and the user's arrays behind: an address means nothing in another process."""
+        slots = [slot._replace(params=None, grads=None, flat=None, rows=None, update=None) for slot in self._slots]
+        return {**self.__dict__, "_slots": slots}
+
     def __repr__(self) -> str:
         names = [*self.rule.hyper, "clip_value", "weight_decay"]
         unused = {"clip_value": math.inf, "weight_decay": 0.0}
@@ -120,10 +125,10 @@ class Optimizer:
         view = self._view(f"params{place}", param)
         if not _is_writable(view):
             raise ArrayError(f"params{place} is read-only and cannot be updated in place: pass a copy")
-        if old is not None and (old.flat.size != view.size or old.shape != view.shape or old.flat.dtype != view.dtype):
+        if old is not None and (old.shape != view.shape or old.state.dtype != view.dtype):
             raise ArrayError(
                 f"params{place} is {view.dtype} of shape {view.shape}, this optimizer holds state for "
-                f"{old.flat.dtype} of shape {old.shape}: make a new optimizer"
+                f"{old.state.dtype} of shape {old.shape}: make a new optimizer"
             )
         gradient = self._view(f"grads{place}", grad)
         if gradient.dtype != view.dtype or gradient.shape != view.shape:
@@ -134,9 +139,9 @@ class Optimizer:
         if isinstance(view, np.ndarray) and np.may_share_memory(view, gradient):
             raise ArrayError(f"params{place} and grads{place} share memory: pass a copy of the gradient")
         flat, rows = view.reshape(-1), gradient.reshape(1, -1)
-        if old is not None:
-            return old._replace(params=param, grads=grad, flat=flat, rows=rows)
-        return _Slot(param, grad, view.shape, flat, rows, *self._state_and_update(view.dtype, view.size))
+        state = self._zero_state(view.dtype, view.size) if old is None else old.state
+        update = old.update if old is not None and old.update is not None else self._update(view.dtype, view.size)
+        return _Slot(param, grad, view.shape, flat, rows, state, update)
 
     def _view(self, name: str, array: Any) -> Any:
         """Return `array` as this backend's loops take it, without copying; raises ArrayError if they cannot."""
@@ -153,23 +158,28 @@ class Optimizer:
             raise ArrayError(f"{name} is not C-contiguous and aligned: pass numpy.ascontiguousarray of it")
         return array
 
-    def _state_and_update(self, dtype: npt.DTypeLike, size: int) -> tuple[Any, Update]:
-        """Return zeros for the state, shape (k, size), and the function that updates on this optimizer's backend."""
-        n_states = len(self.rule.states)
+    def _zero_state(self, dtype: npt.DTypeLike, size: int) -> Any:
+        """Return zeros, shape (k, size), where this optimizer's backend wants them."""
         if self.backend == "cuda":
             from fastopt.kernels import cuda
 
-            update = cuda.CudaUpdate(self.rule, dtype, clips=self.clips, decays=self.decays)
-            return cuda.allocate_state(n_states, size, dtype), update
-        state = np.zeros((n_states, size), dtype=dtype)
+            return cuda.allocate_state(len(self.rule.states), size, dtype)
+        return np.zeros((len(self.rule.states), size), dtype=dtype)
+
+    def _update(self, dtype: npt.DTypeLike, size: int) -> Update:
+        """Return the function that updates arrays of this dtype and size on this optimizer's backend."""
+        if self.backend == "cuda":
+            from fastopt.kernels import cuda
+
+            return cuda.CudaUpdate(self.rule, dtype, clips=self.clips, decays=self.decays)
         if self.backend == "reference":
             from fastopt.kernels import reference
 
-            return state, functools.partial(reference.update, self.rule.name)
+            return functools.partial(reference.update, self.rule.name)
         from fastopt.kernels.cpu import call_update
 
         parallel = self.backend == "parallel" or (self.backend == "auto" and size >= PARALLEL_FROM)
-        return state, functools.partial(call_update, self.compiled(dtype, parallel=parallel).address)
+        return functools.partial(call_update, self.compiled(dtype, parallel=parallel).address)
 
     def compiled(self, dtype: npt.DTypeLike, *, parallel: bool) -> Any:
         """Return the compiled update (a Numba cfunc) that this optimizer's options choose."""
@@ -179,7 +189,10 @@ class Optimizer:
 
 
 class _Slot(NamedTuple):
-    """One parameter array with its gradient as the user passed them, flat views of both, its state, and its update."""
+    """One parameter array with its gradient as the user passed them, flat views of both, its state, and its update.
+
+    Of an optimizer that came out of a pickle only `shape` and `state` are left until its next step.
+    """
 
     params: Any
     grads: Any
@@ -187,7 +200,7 @@ class _Slot(NamedTuple):
     flat: Any
     rows: Any
     state: Any
-    update: Update
+    update: Any  # an Update, or None
 
 
 class SGD(Optimizer):
@@ -318,10 +331,16 @@ def _on_device(name: str, array: Any) -> Any:
 
     if reason := cuda.why_unavailable():
         raise BackendUnavailable(reason)
-    if not cuda.is_simulated() and not hasattr(array, "__cuda_array_interface__"):
+    if cuda.is_simulated():
+        return array
+    try:
+        array.__cuda_array_interface__  # noqa: B018
+    except AttributeError:
         raise ArrayError(
             f'{name} must lie on the device for backend "cuda" (CuPy, PyTorch, Numba), got {type(array).__name__}'
-        )
+        ) from None
+    except RuntimeError:  # PyTorch, of a tensor that requires a gradient
+        raise ArrayError(f"{name} is a tensor that requires a gradient: pass {name}.detach()") from None
     return cuda.as_device_array(array)
 
 

@@ -44,14 +44,13 @@ def compiled_update(rule, dtype, *, clips=False, decays=False, parallel=False):
     signature = types.void(
         element[::1], element[:, ::1], element[:, ::1], types.float64[::1], types.int64, types.float64
     )
-    block, rows = _LOOPS[len(rule.states)]
+    make_loop, rows = _LOOPS[len(rule.states)]
     digest = source_digest(rule.update, rule.coefficients)
-    variant = f"{rule.name} clips={clips} decays={decays} parallel={parallel} {digest}"
-    function = _update(
-        block(jitable(rule.update), PREPARE[clips, decays]), rows, jitable(rule.coefficients), len(rule.hyper), variant
-    )
+    variant = f"{rule.name}_clips{clips:d}_decays{decays:d}_parallel{parallel:d}_{digest}"
+    loop = jitable(named(make_loop(jitable(rule.update), PREPARE[clips, decays]), variant))
+    update = named(_update(loop, rows, jitable(rule.coefficients), len(rule.hyper), variant), variant)
     options = {**COMPILE_OPTIONS, "cache": digest is not None}
-    return cfunc(signature, parallel=parallel, **options)(function)
+    return cfunc(signature, parallel=parallel, **options)(update)
 
 
 @njit(cache=True, nogil=True)
@@ -66,20 +65,31 @@ def jitable(function):
     return register_jitable(function)
 
 
-def source_digest(*functions):
-    """Return a digest of the functions' text, or None when one has no source file (typed at a prompt: not cached).
+def named(function, variant):
+    """Give a function made by another one a name that no other variant has, and return it.
+
+    Numba calls compiled functions by name, argument types and a number that counts within the process. Two variants
+    that were compiled first in two processes, and are then loaded from the cache by a third, would be one symbol to
+    LLVM, and one would silently run in the place of the other (seen: heavy ball ran RMSprop's loop).
+    """
+    function.__name__ = function.__qualname__ = f"{function.__name__}_{variant}"
+    return function
+
+
+def source_digest(*sources):
+    """Return a digest of the text of functions or modules, or None when one has no source file (typed at a prompt).
 
     Numba's cache does not see an edit in another file, and its key leaves out the compile options: so the digest and
     the variant's name are closed over, which makes them part of the key.
     """
     try:
-        text = "".join(inspect.getsource(function) for function in functions)
+        text = "".join(inspect.getsource(source) for source in sources)
     except (OSError, TypeError):
         return None
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-def _update(block, rows, coefficients, n_hyper, variant):
+def _update(loop, rows, coefficients, n_hyper, variant):
     def update(params, grads, state, hyper, step, grad_scale):
         variant  # noqa: B018  (in the closure: see source_digest)
         c = cast_like(coefficients(step, *to_fixed_tuple(hyper[:n_hyper], n_hyper)), params)
@@ -89,7 +99,7 @@ def _update(block, rows, coefficients, n_hyper, variant):
             total = grads[0, start:stop]
             for row in range(1, grads.shape[0]):
                 add_to(total, grads[row, start:stop])
-            block(params[start:stop], total, rows(state, start, stop), scale, clip, decay, c)
+            loop(params[start:stop], total, rows(state, start, stop), scale, clip, decay, c)
 
     return update
 
@@ -150,7 +160,6 @@ PREPARE = {
 
 
 def _no_state(rule, prepare):
-    @register_jitable
     def loop(params, grads, state, scale, clip, decay, c):
         for i in range(params.size):
             (params[i],) = rule(params[i], prepare(scale * grads[i], params[i], clip, decay), *c)
@@ -159,7 +168,6 @@ def _no_state(rule, prepare):
 
 
 def _one_state(rule, prepare):
-    @register_jitable
     def loop(params, grads, state, scale, clip, decay, c):
         (v,) = state
         for i in range(params.size):
@@ -169,7 +177,6 @@ def _one_state(rule, prepare):
 
 
 def _two_states(rule, prepare):
-    @register_jitable
     def loop(params, grads, state, scale, clip, decay, c):
         m, v = state
         for i in range(params.size):

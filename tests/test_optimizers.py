@@ -1,6 +1,7 @@
 """The optimizer that a user holds: against PyTorch over a thousand steps, and at its door."""
 
 import os
+import pickle
 import subprocess
 import sys
 
@@ -194,7 +195,7 @@ def test_gradients_are_left_alone():
 
 
 def test_auto_goes_parallel_for_large_arrays_only():
-    compiled = {n: fastopt.SGD()._state_and_update(np.float32, n)[1].args[0] for n in (10, PARALLEL_FROM)}
+    compiled = {n: fastopt.SGD()._update(np.float32, n).args[0] for n in (10, PARALLEL_FROM)}
     by_hand = [fastopt.SGD().compiled(np.float32, parallel=p).address for p in (False, True)]
     assert list(compiled.values()) == by_hand
 
@@ -322,3 +323,28 @@ def test_backend_cuda_without_a_device_says_so_in_one_line():
     with pytest.raises(fastopt.errors.BackendUnavailable, match=r'^backend "cuda" needs .*use backend="parallel"'):
         fastopt.SGD(backend="cuda").step(params, np.ones(3))
     np.testing.assert_array_equal(params, 1)
+
+
+GO_ON = """
+import pickle, sys
+import numpy as np
+params = np.ones(9, np.float32)
+optimizer = pickle.load(sys.stdin.buffer)
+for step in range(3, 6):
+    optimizer.step(params, np.cos(params + step))
+sys.stdout.buffer.write(params.tobytes())
+"""
+
+
+def test_a_pickled_optimizer_goes_on_in_another_process_with_its_state():
+    optimizer = fastopt.Adam(0.1)
+    for step in range(3):
+        optimizer.step(np.ones(9, np.float32), np.cos(np.ones(9, np.float32) + step))
+    pickled = pickle.dumps(optimizer)
+    output = subprocess.run([sys.executable, "-c", GO_ON], input=pickled, capture_output=True, check=True).stdout
+    params = np.ones(9, np.float32)
+    for step in range(3, 6):
+        optimizer.step(params, np.cos(params + step))
+    assert output == params.tobytes()
+    with pytest.raises(ArrayError, match=r"holds state for float32 of shape \(9,\)"):
+        pickle.loads(pickled).step(np.ones(8, np.float32), np.ones(8, np.float32))

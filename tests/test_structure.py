@@ -163,10 +163,11 @@ def test_a_name_that_is_not_public_is_missing_in_the_usual_way():
         _ = fastopt.Adagard
 
 
-def test_every_error_is_a_fastopt_error_and_listed():
-    tree = [value for value in vars(errors).values() if isinstance(value, type) and issubclass(value, Exception)]
+def test_every_error_but_an_interrupt_is_a_fastopt_error_and_all_are_listed():
+    tree = [value for value in vars(errors).values() if isinstance(value, type) and issubclass(value, BaseException)]
     assert {error.__name__ for error in tree} == set(errors.__all__)
-    assert all(issubclass(error, errors.FastoptError) for error in tree)
+    assert all(issubclass(error, errors.FastoptError) for error in tree if error is not errors.Interrupted)
+    assert issubclass(errors.Interrupted, KeyboardInterrupt)
     assert errors.__all__ == sorted(errors.__all__)
     for name in errors.__all__:
         assert f" {name} " in errors.__doc__ + " " or name == "FastoptError"

@@ -41,6 +41,11 @@ def environment() -> dict[str, Any]:
     }
 
 
+def usable_cores() -> int:
+    """Return how many cores this process may run on."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 def _cpu() -> dict[str, Any]:
     facts = {"model": platform.processor() or platform.machine(), "flags": ""}
     try:
@@ -58,7 +63,7 @@ def _cpu() -> dict[str, Any]:
         "model": facts["model"],
         "architecture": platform.machine(),
         "cores": os.cpu_count(),
-        "usable_cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+        "usable_cores": usable_cores(),
         "vector": vector,
         "caches": _caches(),
         "governor": _text("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor"),

@@ -63,7 +63,11 @@ def findings(records: Records) -> list[Finding]:
 def _winner(records: Records, table: list[Cell], budget: str) -> list[Finding]:
     best = best_cells(table)
     if not best:
-        return [Finding("No optimizer reached a finite loss in half of its final runs at any batch size.", "verdict")]
+        return [
+            Finding(
+                "No optimizer reached a finite loss in more than half of its final runs at any batch size.", "verdict"
+            )
+        ]
     after = f"after {_epochs(records)}"
     first, *others = best
     given = f" This holds for this setting only: {budget}." if budget else ""
@@ -71,7 +75,8 @@ def _winner(records: Records, table: list[Cell], budget: str) -> list[Finding]:
         lost = [name for name in dict.fromkeys(c.optimizer for c in table if c.losses) if name != first.optimizer]
         if lost:
             text = (
-                f"Only {first.optimizer} has a finite median loss {after}; {words(lost)} diverged at every batch size."
+                f"Only {first.optimizer} has a finite median loss {after}: at every batch size half or more of the "
+                f"final runs of {words(lost)} were lost."
             )
             return [Finding(text + given, "verdict")]
         return []
@@ -128,7 +133,7 @@ def _batch_sizes(table: list[Cell]) -> list[Finding]:
             text += f": {percent(1 - ratio.median)} % lower than at {cell.name}, the next best "
             text += f"(95 % interval {percent(1 - ratio.high)} % to {percent(1 - ratio.low)} %)"
         else:
-            text += "; every other batch size diverged in at least one run"
+            text += f"; {cell.name}, the next best, diverged in at least one run"
         found.append(Finding(f"{text}.", "measured"))
     if short:
         listed = words(f"{c.name} for {c.optimizer} ({number(c.loss.median)})" for c in short)
@@ -232,7 +237,7 @@ def _way_to_a_loss(records: Records, table: list[Cell]) -> list[Finding]:
     )
     detail += f"at {small.name} ({_seeds(seeds)}).{updates}"
     if all(r.low > 1 for _, r in ratios):
-        return [Finding(f"An epoch of larger batches is shorter but does less: {detail}", "measured")]
+        return [Finding(f"An epoch of larger batches does less: {detail}", "measured")]
     if all(r.high < 1 for _, r in ratios):
         return [Finding(f"Larger batches lose nothing per epoch here: {detail}", "measured")]
     level = words(name for name, r in ratios if r.low <= 1 <= r.high)
@@ -257,8 +262,12 @@ def _state(records: Records, table: list[Cell]) -> list[Finding]:
     elif len(bare) == len(table):
         found.append(Finding("No final run is recorded: nothing can be said about the optimizers yet.", "warning"))
     elif bare:
-        text = f"{len(bare)} of {len(table)} cells have no final run yet and take no part: "
-        found.append(Finding(f"{text}{_list(f'{c.optimizer} at {c.name}' for c in bare)}.", "warning"))
+        hopeless = [cell for cell in bare if 0 < cell.trials == cell.trials_diverged]
+        waiting = [cell for cell in bare if cell not in hopeless]
+        for cells, why in ((hopeless, "diverged at every rate tried, so they"), (waiting, "have no final run yet and")):
+            if cells:
+                text = f"{len(cells)} of {len(table)} cells {why} take no part: "
+                found.append(Finding(f"{text}{_list(f'{c.optimizer} at {c.name}' for c in cells)}.", "warning"))
     wanted = len(records.meta.get("config", {}).get("seeds", ()))
     short = [cell for cell in table if 0 < len(cell.losses) < wanted]
     if short:

@@ -6,7 +6,6 @@ records are written by the thread that calls `run`, as soon as a run ends.
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Iterable, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
@@ -15,10 +14,11 @@ from typing import Any, Protocol
 import numpy as np
 
 from fastopt import records
+from fastopt.bench.machine import usable_cores
 from fastopt.study import search, timing
 from fastopt.study.config import Cell, Study
 from fastopt.study.trial import Trial, execute, failed, make_run
-from fastopt.training.blas import one_blas_thread
+from fastopt.training.threads import one_blas_thread
 
 
 class Observer(Protocol):
@@ -58,9 +58,10 @@ class Runner:
     def _compile(self) -> None:
         """Compile every piece before any clock runs: one step of each optimizer, serial and as it will be timed."""
         optimizers = dict.fromkeys(cell.optimizer for cell in self.study.cells)
-        self.observer.stage("compiling", 2 * len(optimizers))
+        variants = sorted({False} | {timing.is_parallel(self.study, cell) for cell in self.study.cells})
+        self.observer.stage("compiling", len(variants) * len(optimizers))
         start = time.perf_counter()
-        for parallel in (False, True):
+        for parallel in variants:
             for name in optimizers:
                 run = make_run(self.study, Cell(name, "1", 1), 0.0, 0, self.stop, parallel=parallel)
                 run.advance(1)
@@ -73,7 +74,7 @@ class Runner:
         finals = study.config.n_seeds
         work = sum((len(searches[cell]) + finals) * self._work(cell) for cell in study.cells)
         self.observer.stage("training", work)
-        pool = ThreadPoolExecutor(study.config.workers or os.cpu_count(), thread_name_prefix="fastopt-run")
+        pool = ThreadPoolExecutor(study.config.workers or usable_cores(), thread_name_prefix="fastopt-run")
         try:
             # The longest runs first: whatever is short fills the gaps at the end.
             cells = sorted(study.cells, key=self._work, reverse=True)
@@ -94,8 +95,10 @@ class Runner:
                         left[trial.cell] -= 1
                         if not left[trial.cell]:
                             pending |= self._submit_finals(pool, trial.cell, search.choose(losses[trial.cell]))
+        except BaseException:
+            self.stop[0] = 1
+            raise
         finally:
-            self.stop[0] = self.stop[0] or bool(pending)
             pool.shutdown(cancel_futures=True)
 
     def _time(self) -> None:

@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from fastopt.study.config import Cell, Study
 from fastopt.study.trial import make_run
-from fastopt.training.interrupt import in_a_thread
+from fastopt.training.interrupt import interrupt_stops
 from fastopt.training.run import Run
 from fastopt.training.train import resolve_backend
 
@@ -32,16 +32,15 @@ def timed_blocks(
     """
     order = random.Random(0)
     cells = [cell for cell in study.cells if cell in rates]
-    threads = numba.get_num_threads()
     epochs: dict[Cell, int] = {}
     for number in range(study.config.timing_rounds + 1):
         order.shuffle(cells)
         for position, cell in enumerate(cells):
-            run = _warm_run(study, cell, rates[cell], stop, threads)
+            run = _warm_run(study, cell, rates[cell], stop)
             if number == 0:
-                epochs[cell] = _epochs_of_a_block(run, threads)
+                epochs[cell] = _epochs_of_a_block(run)
             steps = run.steps
-            time_s = _timed(run, epochs[cell], threads)
+            time_s = _timed(run, epochs[cell])
             tick()
             if number == 0 or run.diverged:
                 continue
@@ -52,7 +51,7 @@ def timed_blocks(
                 "round": number,
                 "position": position,
                 "backend": "parallel" if run.parallel else "serial",
-                "threads": threads if run.parallel else 1,
+                "threads": numba.get_num_threads() if run.parallel else 1,
                 "chunks": run.chunks,
                 "epochs": epochs[cell],
                 "steps": run.steps - steps,
@@ -60,30 +59,37 @@ def timed_blocks(
             }
 
 
-def _warm_run(study: Study, cell: Cell, rate: float, stop: npt.NDArray[np.int64], threads: int) -> Run:
+def is_parallel(study: Study, cell: Cell) -> bool:
+    """Return whether `cell` is timed on the parallel driver; without timing nothing is."""
+    if not study.config.timing_rounds:
+        return False
+    return resolve_backend(study.config.backend, study.model, cell.batch_size, numba.get_num_threads())
+
+
+def _warm_run(study: Study, cell: Cell, rate: float, stop: npt.NDArray[np.int64]) -> Run:
     """Return a run with fresh buffers, each of which has been touched."""
-    parallel = resolve_backend(study.config.backend, study.model, cell.batch_size, threads)
-    run = make_run(study, cell, rate, 0, stop, parallel=parallel)
-    in_a_thread(lambda: run.advance(min(study.dataset.train.size, 3 * cell.batch_size)), stop, threads)
+    run = make_run(study, cell, rate, 0, stop, parallel=is_parallel(study, cell))
+    run.advance(min(study.dataset.train.size, 3 * cell.batch_size))
     return run
 
 
-def _epochs_of_a_block(run: Run, threads: int) -> int:
+def _epochs_of_a_block(run: Run) -> int:
     """Return how many epochs last `MIN_BLOCK_S`: doubled until two blocks in a row did, since one may be a hiccup."""
     epochs, long_enough = 1, 0
     while long_enough < 2 and not run.diverged:
-        if _timed(run, epochs, threads) >= MIN_BLOCK_S:
+        if _timed(run, epochs) >= MIN_BLOCK_S:
             long_enough += 1
         else:
             epochs, long_enough = 2 * epochs, 0
     return epochs
 
 
-def _timed(run: Run, epochs: int, threads: int) -> float:
+def _timed(run: Run, epochs: int) -> float:
     """Train so many epochs and return the seconds they took; raises KeyboardInterrupt when stopped."""
     before = run.seconds
     until = run.samples + epochs * run.dataset.train.size
-    in_a_thread(lambda: run.advance(until), run.stop, threads)
+    with interrupt_stops(run.stop):
+        run.advance(until)
     if run.stop[0]:
         raise KeyboardInterrupt
     return run.seconds - before

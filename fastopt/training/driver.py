@@ -17,8 +17,10 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit, prange, types
 
+from fastopt.kernels import callback
 from fastopt.kernels.callback import call_float64, call_void
-from fastopt.kernels.cpu import COMPILE_OPTIONS, FLOATS
+from fastopt.kernels.cpu import COMPILE_OPTIONS, FLOATS, source_digest
+from fastopt.training import shuffle
 from fastopt.training.shuffle import shuffle_rows
 
 # The slots of `progress`, int64: where a run stands. A run goes on from any progress, to the same bits.
@@ -54,7 +56,7 @@ def compiled_driver(dtype: npt.DTypeLike, *, parallel: bool) -> Any:
     buffers = (flat, table, table, flat, numbers, numbers)
     where = (data, data, integers, integers, table, integers, numbers)
     signature = types.void(i, i, i, *buffers, *where, i, i, i, i, integers, integers, numbers)
-    return njit(signature, parallel=parallel, **COMPILE_OPTIONS)(_driver(f"parallel={parallel}"))
+    return njit(signature, parallel=parallel, **COMPILE_OPTIONS)(_driver(f"parallel={parallel} {_baked_in()}"))
 
 
 @functools.cache
@@ -65,7 +67,12 @@ def compiled_evaluation(dtype: npt.DTypeLike, *, parallel: bool) -> Any:
     integers, numbers = types.int64[::1], types.float64[::1]
     where = (data, data, integers, table, integers, numbers, flat, types.float64[:, ::1])
     signature = types.void(types.int64, flat, *where)
-    return njit(signature, parallel=parallel, **COMPILE_OPTIONS)(_evaluation(f"parallel={parallel}"))
+    return njit(signature, parallel=parallel, **COMPILE_OPTIONS)(_evaluation(f"parallel={parallel} {_baked_in()}"))
+
+
+def _baked_in() -> Any:
+    """Return a digest of the modules whose code becomes part of the drivers: Numba's cache does not watch them."""
+    return source_digest(callback, shuffle)
 
 
 def _driver(variant: str) -> Any:
@@ -95,7 +102,7 @@ def _driver(variant: str) -> Any:
         losses,  # float64[chunks]; losses[0] leaves with the mean loss of the last batch
     ):
         variant  # noqa: B018  (part of the cache key, see kernels/cpu.py)
-        epoch, position, step, samples = progress[0], progress[1], progress[2], progress[3]
+        epoch, position, step, samples = progress[EPOCH], progress[POSITION], progress[STEP], progress[SAMPLES]
         while samples < until_samples and stop[0] == 0:
             if position == 0:
                 order[:] = rows
@@ -112,7 +119,7 @@ def _driver(variant: str) -> Any:
             for k in range(chunks):  # not losses.sum(): the parallel driver would add in an order of its threads
                 loss += losses[k]
             if not np.isfinite(loss):
-                progress[4] = 1
+                progress[DIVERGED] = 1
                 break
             step += 1
             hyper[0] = call_float64(learning_rate, (step, epoch, rate_args))
@@ -123,7 +130,7 @@ def _driver(variant: str) -> Any:
             if position == rows.size:
                 position = 0
                 epoch += 1
-        progress[0], progress[1], progress[2], progress[3] = epoch, position, step, samples
+        progress[EPOCH], progress[POSITION], progress[STEP], progress[SAMPLES] = epoch, position, step, samples
 
     return run
 

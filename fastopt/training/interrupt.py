@@ -1,44 +1,52 @@
-"""Ctrl-C and compiled code: the signal reaches Python only in the main thread, and only between two calls."""
+"""Ctrl-C and compiled code: Python handles a signal in the main thread only, and only between two calls."""
 
 from __future__ import annotations
 
+import contextlib
+import os
+import signal
+import socket
 import threading
-from collections.abc import Callable
-from typing import TypeVar
+from collections.abc import Iterator
 
-import numba
 import numpy as np
 import numpy.typing as npt
 
-T = TypeVar("T")
 
+@contextlib.contextmanager
+def interrupt_stops(stop: npt.NDArray[np.int64]) -> Iterator[None]:
+    """While inside, Ctrl-C sets `stop[0]` to 1, also while compiled code runs, and raises nothing: look at `stop[0]`.
 
-def in_a_thread(work: Callable[[], T], stop: npt.NDArray[np.int64], threads: int) -> T:
-    """Return `work()`, done in a thread of its own with so many Numba threads, while this one listens for Ctrl-C.
+    The work stays in the calling thread. To hand it to another would be simpler, but OpenMP keeps a pool of threads for
+    each thread that ever asked for parallel work, and with more pools than cores every parallel region goes to sleep
+    and is woken again: a step of batch size 1 took 200 us instead of 40. So a second thread listens: the C handler of a
+    signal writes to the wakeup descriptor at once, whatever the main thread is doing.
 
-    On Ctrl-C `stop[0]` becomes 1, which ends the compiled driver after its current step; whatever `work` then returns
-    is returned. The caller looks at `stop[0]`. An exception in `work` is raised here.
+    Outside the main thread, where no signal arrives, this does nothing.
     """
-    results: list[T] = []
-    errors: list[BaseException] = []
-    done = threading.Event()  # not worker.join: up to Python 3.12 an interrupted join takes the thread for ended
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    ours, theirs = socket.socketpair()
+    theirs.setblocking(False)
+    previous_descriptor = signal.set_wakeup_fd(theirs.fileno(), warn_on_full_buffer=False)
 
-    def body() -> None:
-        try:
-            numba.set_num_threads(threads)
-            results.append(work())
-        except BaseException as error:  # raised in the caller's thread below
-            errors.append(error)
-        finally:
-            done.set()
+    def listen() -> None:
+        while numbers := ours.recv(64):
+            if signal.SIGINT in numbers:
+                stop[0] = 1
+            if previous_descriptor >= 0:  # an event loop's: it hears what it would have heard
+                with contextlib.suppress(OSError):
+                    os.write(previous_descriptor, numbers)
 
-    threading.Thread(target=body, name="fastopt-driver", daemon=True).start()
-    finished = False
-    while not finished:
-        try:
-            finished = done.wait(0.2)
-        except KeyboardInterrupt:
-            stop[0] = 1
-    if errors:
-        raise errors[0]
-    return results[0]
+    listener = threading.Thread(target=listen, name="fastopt-interrupt", daemon=True)
+    listener.start()
+    previous_handler = signal.signal(signal.SIGINT, lambda *_: stop.fill(1))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, previous_handler)
+        signal.set_wakeup_fd(previous_descriptor)
+        theirs.close()  # ends the listener
+        listener.join()
+        ours.close()

@@ -58,25 +58,22 @@ class Run:
         self.buffers = np.zeros(model.n_buffers, dtype)
         self.hyper = optimizer.hyper.copy()
         self.rate_args = self.hyper[:1].copy()
-        self.targets = np.ascontiguousarray(dataset.labels, dtype).reshape(-1, 1)
-        self.rows = np.require(
-            dataset.train, requirements=["C", "W"]
-        )  # strided or read-only rows are another type to Numba
+        self.targets = _targets(dataset)
+        # strided or read-only row numbers would be another type to Numba
+        self.rows = np.require(dataset.train, requirements=["C", "W"])
         self.order = np.empty_like(self.rows)
         self.workspace = np.empty((self.chunks, model.workspace_size(largest)), dtype)
-        lanes = (driver.EVALUATION_LANES, model.workspace_size(driver.EVALUATION_BLOCK))
-        self.evaluation_workspace = np.empty(lanes, dtype)
         self.losses = np.zeros(self.chunks)
         self.progress = driver.new_progress()
         self.stop = np.zeros(1, dtype=np.int64) if stop is None else stop
         self.seconds = 0.0
         self.train_rows = _sample(dataset.train, TRAIN_EVALUATION_ROWS)
         self._driver = driver.compiled_driver(dtype, parallel=parallel)
-        self._evaluation = driver.compiled_evaluation(dtype, parallel=parallel)
         self._update = optimizer.compiled(dtype, parallel=parallel).address
         self._loss_and_grad = compiled_loss_and_grad(model.loss_and_grad, dtype).address
-        self._evaluate = compiled_evaluate(model.evaluate, dtype).address
         self._learning_rate = compiled_schedule(find(schedule)).address
+        driver.compiled_evaluation(dtype, parallel=parallel)  # now, and not between two epochs
+        compiled_evaluate(model.evaluate, dtype)
 
     @property
     def samples(self) -> int:
@@ -124,23 +121,7 @@ class Run:
 
     def score(self, rows: npt.NDArray[np.int64]) -> Score:
         """Return mean loss and accuracy over `rows` of the data set; nan without rows."""
-        if rows.size == 0:
-            return Score(math.nan, math.nan)
-        sums = np.zeros((driver.EVALUATION_LANES, 3))
-        self._evaluation(
-            self._evaluate,
-            self.params,
-            self.dataset.features,
-            self.targets,
-            np.require(rows, requirements=["C", "W"]),
-            self.evaluation_workspace,
-            self.model.shape,
-            self.model.args,
-            self.buffers,
-            sums,
-        )
-        loss, correct, count = sums.sum(axis=0)
-        return Score(float(loss / count), float(correct / count))
+        return score(self.dataset, self.model, self.params, self.buffers, rows, parallel=self.parallel)
 
     def evaluate(self) -> Evaluation:
         """Look at the run as it stands, off the training clock; parameters or losses not finite make it diverged."""
@@ -201,6 +182,41 @@ class Run:
     def _last_batch(self) -> int:
         position, rows = int(self.progress[driver.POSITION]), self.dataset.train.size
         return (rows - 1) % self.batch_size + 1 if position == 0 else self.batch_size
+
+
+def score(
+    dataset: Dataset,
+    model: Mlp,
+    params: npt.NDArray[Any],
+    buffers: npt.NDArray[Any],
+    rows: npt.NDArray[np.int64],
+    *,
+    parallel: bool,
+) -> Score:
+    """Return mean loss and accuracy of `params` (n_params,) over `rows` of the data set; nan without rows."""
+    if rows.size == 0:
+        return Score(math.nan, math.nan)
+    dtype = dataset.features.dtype
+    sums = np.zeros((driver.EVALUATION_LANES, 3))
+    driver.compiled_evaluation(dtype, parallel=parallel)(
+        compiled_evaluate(model.evaluate, dtype).address,
+        params,
+        dataset.features,
+        _targets(dataset),
+        np.require(rows, requirements=["C", "W"]),
+        np.empty((driver.EVALUATION_LANES, model.workspace_size(driver.EVALUATION_BLOCK)), dtype),
+        model.shape,
+        model.args,
+        buffers,
+        sums,
+    )
+    loss, correct, count = sums.sum(axis=0)
+    return Score(float(loss / count), float(correct / count))
+
+
+def _targets(dataset: Dataset) -> npt.NDArray[Any]:
+    """Return the labels as compiled code takes them, (N, 1) in the dtype of the features."""
+    return np.ascontiguousarray(dataset.labels, dataset.features.dtype).reshape(-1, 1)
 
 
 def _sample(rows: npt.NDArray[np.int64], most: int) -> npt.NDArray[np.int64]:

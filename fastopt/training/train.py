@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 from collections.abc import Sequence
 from typing import Any
@@ -11,14 +12,14 @@ import numpy as np
 import numpy.typing as npt
 
 from fastopt.errors import ArrayError, ConfigError, Interrupted, unknown_name
-from fastopt.optimizers import PARALLEL_FROM, Adam, Optimizer
+from fastopt.optimizers import Adam, Optimizer
 from fastopt.training import datasets, models
-from fastopt.training.blas import one_blas_thread
 from fastopt.training.datasets import Dataset
-from fastopt.training.history import History
-from fastopt.training.interrupt import in_a_thread
+from fastopt.training.history import History, Score
+from fastopt.training.interrupt import interrupt_stops
 from fastopt.training.models import Mlp
-from fastopt.training.run import Run
+from fastopt.training.run import Run, score
+from fastopt.training.threads import numba_threads, one_blas_thread
 
 TRAINING_BACKENDS = ("auto", "parallel", "serial")
 
@@ -97,9 +98,10 @@ def train(
         mean=reduction == "mean",
         params=None if params is None else _check_params(params, network, dataset.features.dtype),
     )
-    grid = [epoch * dataset.train.size for epoch in range(1, int(epochs) + 1)]
-    with one_blas_thread():
-        looks = in_a_thread(lambda: run.evaluations(grid), run.stop, threads)
+    n_rows = dataset.train.size
+    grid = range(n_rows, n_rows * int(epochs) + 1, n_rows)
+    with one_blas_thread(), numba_threads(threads), interrupt_stops(run.stop):
+        looks = run.evaluations(grid)
     status, reason = run.outcome(looks[-1])
     history = History(
         status=status,
@@ -115,11 +117,16 @@ def train(
             "seed": seed,
         },
         evaluations=looks,
-        _test=lambda: run.score(dataset.test),
+        _test=functools.partial(_test, dataset, network, run.params, run.buffers, parallel),
     )
-    if status == "interrupted":
+    if run.stop[0]:
         raise Interrupted(f"training was interrupted: {reason}", history)
     return history
+
+
+def _test(dataset: Dataset, model: Mlp, params: npt.NDArray[Any], buffers: npt.NDArray[Any], parallel: bool) -> Score:
+    with one_blas_thread():
+        return score(dataset, model, params, buffers, dataset.test, parallel=parallel)
 
 
 def resolve_dataset(data: Any, *, data_dir: Any = None, label: str | None = None, dtype: str = "float32") -> Dataset:
@@ -154,8 +161,7 @@ def resolve_backend(backend: str, model: Mlp, batch_size: int, threads: int) -> 
     if backend not in TRAINING_BACKENDS:
         raise unknown_name("training backend", backend, TRAINING_BACKENDS)
     if backend == "auto":
-        # from PARALLEL_FROM on, the update alone is worth it: batch size 1 on 100 000 parameters took 0.67 of the time
-        return threads > 1 and (batch_size * model.n_params >= PARALLEL_WORK or model.n_params >= PARALLEL_FROM)
+        return threads > 1 and batch_size * model.n_params >= PARALLEL_WORK
     return backend == "parallel"
 
 

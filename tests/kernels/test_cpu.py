@@ -130,9 +130,9 @@ def test_a_stray_literal_in_a_rule_shows_as_vectors_of_double(vectors):
     assert vectors["careless"][1] > 0
 
 
-def run_python(code, cache):
+def run_python(code, cache, *arguments):
     environment = {**os.environ, "NUMBA_CACHE_DIR": str(cache)}
-    command = [sys.executable, "-c", textwrap.dedent(code)]
+    command = [sys.executable, "-c", textwrap.dedent(code), *arguments]
     return subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout
 
 
@@ -155,3 +155,42 @@ SECOND_PROCESS = """
 def test_a_second_process_compiles_nothing_and_gets_the_same_variants(tmp_path):
     assert run_python(SECOND_PROCESS, tmp_path) == "[0, 0, 0, 0] 0 1 0.9\n"
     assert run_python(SECOND_PROCESS, tmp_path) == "[1, 1, 1, 1] 1 0 0.9\n"
+
+
+COMPILE_ONE = """
+    import sys
+    import numpy as np
+    from fastopt.kernels import cpu
+    from fastopt.kernels.rules import RULES
+    for parallel in (False, True):
+        cpu.compiled_update(RULES[sys.argv[1]], np.float32, parallel=parallel)
+"""
+
+CHECK_ALL = """
+    import sys
+    import numpy as np
+    from fastopt.kernels import cpu, reference
+    from fastopt.kernels.rules import RULES
+    hyper = {"learning_rate": 0.05, "beta": 0.9, "beta1": 0.9, "beta2": 0.999, "eps": 1e-8}
+    names = sys.argv[1:]
+    for parallel in (True, False):
+        found = {name: cpu.compiled_update(RULES[name], np.float32, parallel=parallel) for name in names}
+        for name, compiled in found.items():
+            assert compiled.cache_hits == 1
+            k = len(RULES[name].states)
+            params, grads, state = (np.ones(shape, np.float32) for shape in (40, (1, 40), (k, 40)))
+            values = np.array([*(hyper[h] for h in RULES[name].hyper), np.inf, 0.0])
+            expected, expected_state = params.copy(), state.copy()
+            reference.update(name, expected, grads, expected_state, values, 3)
+            cpu.call_update(compiled.address, params, grads, state, values, 3, 1.0)
+            print(name, parallel, np.allclose(params, expected), np.allclose(state, expected_state))
+"""
+
+
+def test_kernels_cached_by_different_processes_do_not_take_each_others_place(tmp_path):
+    """Numba numbers functions per process: two of one name, each the first of its process, are one symbol to LLVM."""
+    names = ["rmsprop", "momentum_ema", "momentum_heavy_ball", "adam", "adam_inside"]
+    for name in names:
+        run_python(COMPILE_ONE, tmp_path, name)
+    lines = run_python(CHECK_ALL, tmp_path, *names).splitlines()
+    assert lines == [f"{name} {parallel} True True" for parallel in (True, False) for name in names]

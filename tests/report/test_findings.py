@@ -99,7 +99,10 @@ def test_a_rate_at_the_edge_of_the_search_is_a_warning(tmp_path: Path) -> None:
 def test_an_optimizer_that_always_diverges_loses_in_words(tmp_path: Path) -> None:
     lost = {("sgd", batch): 6 for batch in ("1", "8", "full")}
     items = found(store(tmp_path, factors={"sgd": 1.0, "adam": 1.0}, batches=("1", "8", "full"), diverged=lost))
-    assert items[0].text == ("Only adam has a finite median loss after 20 epochs; sgd diverged at every batch size.")
+    assert items[0].text == (
+        "Only adam has a finite median loss after 20 epochs: at every batch size half or more of the final runs of sgd "
+        "were lost."
+    )
     every = store(tmp_path / "all", factors={"sgd": 1.0}, batches=("1",), diverged={("sgd", "1"): 6})
     assert found(every)[0].text.startswith("No optimizer reached a finite loss")
 
@@ -157,3 +160,21 @@ def test_numbers_as_text() -> None:
     assert rate(1e-5) == "1e-5"
     assert percent(0.5021) == "50.2"
     assert [words(x) for x in ([], ["a"], ["a", "b"], ["a", "b", "c"])] == ["", "a", "a and b", "a, b and c"]
+
+
+def test_a_median_that_half_the_runs_lost_is_not_called_a_loss_of_all(tmp_path: Path) -> None:
+    items = found(store(tmp_path, factors={"sgd": 1.0}, batches=("1",), diverged={("sgd", "1"): 3}))
+    assert items[0].text == "No optimizer reached a finite loss in more than half of its final runs at any batch size."
+
+
+def test_only_the_next_best_batch_size_is_said_to_have_diverged(tmp_path: Path) -> None:
+    items = found(store(tmp_path, factors={"sgd": 1.0}, batches=("8", "32", "512"), diverged={("sgd", "32"): 1}))
+    text = next(item.text for item in items if item.text.startswith("sgd: lowest"))
+    assert "every other" not in text
+    assert "batch size 32, the next best, diverged in at least one run" in text or "lower than at" in text
+
+
+def test_a_page_without_timings_does_not_say_that_an_epoch_is_shorter(tmp_path: Path) -> None:
+    text = "\n".join(item.text for item in found(store(tmp_path, rounds=0)))
+    assert "An epoch of larger batches does less" in text
+    assert "shorter" not in text

@@ -10,8 +10,8 @@ import pytest
 from fastopt.records import TABLES
 from fastopt.study import timing
 from fastopt.study.config import StudyConfig, plan
-from fastopt.training.blas import one_blas_thread
 from fastopt.training.datasets import digits
+from fastopt.training.threads import one_blas_thread
 
 ROUNDS = 4
 CONFIG = StudyConfig(
@@ -77,7 +77,7 @@ def test_the_warm_up_round_doubles_the_epochs_until_two_blocks_in_a_row_are_long
     epoch_s = {64: timing.MIN_BLOCK_S / 2.5, N: 2 * timing.MIN_BLOCK_S}
     hiccups, seen = [True], []
 
-    def on_a_fake_clock(run, epochs, threads):
+    def on_a_fake_clock(run, epochs):
         time_s = epochs * epoch_s[run.batch_size]
         if run.batch_size == 64 and epochs == 1 and hiccups:
             time_s += hiccups.pop() and timing.MIN_BLOCK_S

@@ -13,11 +13,11 @@ import pytest
 from fastopt import SGD, Adam, Momentum, RMSprop
 from fastopt.kernels import reference
 from fastopt.training import driver
-from fastopt.training.blas import one_blas_thread
 from fastopt.training.datasets import from_arrays, load
 from fastopt.training.models import build
 from fastopt.training.run import Run
 from fastopt.training.shuffle import permutation
+from fastopt.training.threads import one_blas_thread
 
 from .test_models import plain_layers, plain_loss_and_grad
 

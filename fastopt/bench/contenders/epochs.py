@@ -16,6 +16,7 @@ from fastopt.errors import ConfigError, WorkerError
 from fastopt.training import datasets
 from fastopt.training.datasets import Dataset
 from fastopt.training.models import Mlp
+from fastopt.training.threads import one_blas_thread
 
 # Largest error of a layer's parameters, in the 2-norm, relative to the way that the reference went. Where a gradient is
 # a sum that cancels to rounding noise, the first steps of Adam and RMSprop have its random
@@ -157,7 +158,6 @@ class FastoptEpochs(Contender):
     packages: ClassVar[dict[str, str]] = {"numba": "numba", "scipy": "scipy"}
 
     def prepare(self, case: EpochCase) -> None:
-        from fastopt.training.blas import one_blas_thread
         from fastopt.training.run import Run
         from fastopt.training.train import resolve_backend
 
@@ -169,11 +169,11 @@ class FastoptEpochs(Contender):
         self.training = Run(
             data, model, optimizer, batch_size=case.batch_size, seed=case.seed, parallel=parallel, params=params
         )
-        one_blas_thread().__enter__()  # as `train` does; the process is ours alone, so it is never left
 
     def run(self, repeats: int) -> None:
         wanted = self.training.samples + repeats * self.case.n_rows
-        self.training.advance(wanted)
+        with one_blas_thread():  # as `train` does
+            self.training.advance(wanted)
         if self.training.samples != wanted:
             raise WorkerError(f"stopped after {self.training.samples} samples instead of {wanted}: the run diverged")
 
@@ -189,11 +189,12 @@ class TorchEager(Contender):
 
     name = "torch eager"
     packages: ClassVar[dict[str, str]] = {"torch": "torch"}
+    threads: ClassVar[int | None] = None  # those of the case
 
     def prepare(self, case: EpochCase) -> None:
         import torch
 
-        torch.set_num_threads(case.threads)
+        torch.set_num_threads(self.threads or case.threads)
         torch.manual_seed(case.seed)
         self.case = case
         data = case.arrays()
@@ -231,6 +232,13 @@ class TorchEager(Contender):
     def result(self) -> npt.NDArray[Any]:
         parts = [part for linear in self.linears for part in (linear.weight.T, linear.bias)]
         return np.concatenate([part.detach().numpy().reshape(-1) for part in parts])
+
+
+class TorchEagerOneThread(TorchEager):
+    """The same loop on one thread: small batches may be faster so, and the best peer is what counts."""
+
+    name = "torch eager, 1 thread"
+    threads: ClassVar[int | None] = 1
 
 
 class NumpyEager(Contender):
@@ -283,4 +291,9 @@ def _gradient(model: Mlp, params: npt.NDArray[Any], X: npt.NDArray[Any], y: npt.
 
 
 CASE = EpochCase
-CONTENDERS: dict[str, type[Contender]] = {"fastopt": FastoptEpochs, "torch eager": TorchEager, "numpy": NumpyEager}
+CONTENDERS: dict[str, type[Contender]] = {
+    "fastopt": FastoptEpochs,
+    "torch eager": TorchEager,
+    "torch eager, 1 thread": TorchEagerOneThread,
+    "numpy": NumpyEager,
+}

@@ -1,12 +1,18 @@
-"""One BLAS thread while the driver runs: chunks are spread over threads already, and a second pool gets in the way."""
+"""Who may use how many threads while the driver runs.
+
+BLAS gets one: chunks are spread over threads already, and a second pool gets in the way.
+"""
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import threading
+from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from typing import Any
 
+import numba
 from threadpoolctl import ThreadpoolController
 
 
@@ -17,6 +23,17 @@ def one_blas_thread() -> AbstractContextManager[None]:
     to leave restores it.
     """
     return _CONTEXT
+
+
+@contextlib.contextmanager
+def numba_threads(count: int) -> Iterator[None]:
+    """Let parallel regions that this thread starts use `count` threads while inside."""
+    before = numba.get_num_threads()
+    numba.set_num_threads(count)
+    try:
+        yield
+    finally:
+        numba.set_num_threads(before)
 
 
 class _OneBlasThread(AbstractContextManager[None]):
