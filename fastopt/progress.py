@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from types import TracebackType
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+# Seconds between two lines where there is no terminal.
+LINE_EVERY_S = 10.0
 
 
 class ProgressBar:
@@ -13,6 +17,7 @@ class ProgressBar:
 
     def __init__(self, console: Console) -> None:
         self._console = console
+        self._printed = time.monotonic()
         self._task: TaskID | None = None
         self._progress = Progress(
             TextColumn("{task.description:<10}"),
@@ -40,5 +45,11 @@ class ProgressBar:
         self._task = self._progress.add_task(name, total=work)
 
     def advance(self, work: float) -> None:
-        if self._task is not None:
-            self._progress.advance(self._task, work)
+        if self._task is None:
+            return
+        self._progress.advance(self._task, work)
+        if not self._console.is_terminal and time.monotonic() - self._printed >= LINE_EVERY_S:
+            self._printed = time.monotonic()
+            task = self._progress.tasks[self._task]
+            left = "" if task.time_remaining is None else f", {task.time_remaining:.0f} s left"
+            self._console.print(f"{task.description} {task.percentage:.0f} %{left}", highlight=False)
