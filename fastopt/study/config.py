@@ -17,6 +17,9 @@ from fastopt.training.train import TRAINING_BACKENDS, resolve_batch_size
 
 DEFAULT_BATCH_SIZES = (1, 8, 32, 128, 512)
 
+# The seed of all search trials, and of no final run; fixed, so that another number of seeds chooses the same rates.
+SEARCH_SEED = 1_000_000
+
 # Where the log-uniform search looks: wide enough for batch size 1 and for a full batch, on inputs of unit scale.
 LEARNING_RATE_RANGES = {
     "sgd": (3e-3, 10.0),
@@ -30,7 +33,7 @@ LEARNING_RATE_RANGES = {
 class StudyConfig:
     """The axes and budgets of a comparison, as the user gave them.
 
-    optimizers x batch_sizes are the cells. `tune` trials of the learning rate per cell on `search_seed` (0: no search,
+    optimizers x batch_sizes are the cells. `tune` trials of the learning rate per cell on `SEARCH_SEED` (0: no search,
     `learning_rate` for all), then `n_seeds` final runs at the chosen rate on seeds 0, 1, ...; each run `epochs` long.
     `batch_sizes` are digits or "full"; empty means 1, 8, 32, 128, 512 as far as they are below the training rows, and
     full. `workers` is the number of runs that train side by side, None for one per core.
@@ -52,11 +55,6 @@ class StudyConfig:
     label: str | None = None
     timing_rounds: int = 7
 
-    @property
-    def search_seed(self) -> int:
-        """The seed of all search trials; no final run uses it."""
-        return self.n_seeds
-
     def check(self) -> None:
         """Raise ConfigError for whatever can be wrong without looking at the data."""
         _check_names("optimizer", self.optimizers, OPTIMIZERS)
@@ -71,6 +69,8 @@ class StudyConfig:
             value = getattr(self, name)
             if value is not None and value < minimum:
                 raise ConfigError(f"{name.replace('n_', '')} must be at least {minimum}, got {value}")
+        if self.n_seeds > SEARCH_SEED:
+            raise ConfigError(f"seeds must be at most {SEARCH_SEED}, got {self.n_seeds}")
         if self.learning_rate is None and self.tune == 0:
             raise ConfigError("with tune 0 there is no learning rate to train with: give --learning-rate too")
         if self.learning_rate is not None and not 0.0 < self.learning_rate < math.inf:
@@ -112,7 +112,7 @@ class Study:
                 "optimizers": list(config.optimizers),
                 "batch_sizes": list(dict.fromkeys(cell.batch for cell in self.cells)),
                 "seeds": list(range(config.n_seeds)),
-                "search_seed": config.search_seed,
+                "search_seed": SEARCH_SEED,
                 "epochs": config.epochs,
                 "tune": self.trials_per_cell,
                 "learning_rate": config.learning_rate,

@@ -16,7 +16,7 @@ import numpy as np
 from fastopt import records
 from fastopt.bench.machine import usable_cores
 from fastopt.study import search, timing
-from fastopt.study.config import Cell, Study
+from fastopt.study.config import SEARCH_SEED, Cell, Study
 from fastopt.study.trial import Trial, execute, failed, make_run
 from fastopt.training.threads import one_blas_thread
 
@@ -113,8 +113,8 @@ class Runner:
         config = self.study.config
         if not self.study.trials_per_cell:
             return []
-        rates = search.trial_rates(self.study.ranges[cell.optimizer], config.tune, config.search_seed)
-        return [Trial(cell, "search", rate, config.search_seed) for rate in rates]
+        rates = search.trial_rates(self.study.ranges[cell.optimizer], config.tune, SEARCH_SEED)
+        return [Trial(cell, "search", rate, SEARCH_SEED) for rate in rates]
 
     def _submit_finals(self, pool: ThreadPoolExecutor, cell: Cell, rate: float | None) -> set[Future[Any]]:
         """Start the final runs of a cell; a cell whose every trial diverged has none, as its search records show."""
