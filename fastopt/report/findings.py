@@ -92,9 +92,11 @@ def _winner(records: Records, table: list[Cell], budget: str) -> list[Finding]:
         return [Finding(f"{text}too few for a 95 % interval, which takes six.{given}", "unclear")]
     level = [(cell, r) for cell, r, _ in pairs if r.high >= 1]
     if level:
-        text = f"Cannot tell the best optimizers apart: {lowest}, but its ratio to "
-        text += words(f"{c.optimizer} at {c.name} is {_ratio(r)}" for c, r in level)
-        text += f", {_seeds(seeds)}: 1 is not left out."
+        text = f"Cannot tell the best optimizers apart: {lowest}, but 1 lies in the 95 % interval of its ratio to "
+        text += words(
+            f"{c.optimizer} at {c.name}, {number(r.median)} ({number(r.low)} to {number(r.high)})" for c, r in level
+        )
+        text += f" ({_seeds(seeds)})."
         beaten = [cell.optimizer for cell, r, _ in pairs if r.high < 1]
         if beaten:
             text += f" It is lower than the best of {words(beaten)}."
@@ -193,6 +195,8 @@ def _timing(table: list[Cell]) -> list[Finding]:
             Finding(f"{text}are too few for a 95 % interval, which takes six: cannot tell how sure that is.", "unclear")
         ]
     detail = f"{_range(factors)}, {rounds} rounds timed alone on the machine"
+    if small.threads != large.threads:
+        detail += f", {_threads(small)} at {small.name} and {_threads(large)} at {large.name}"
     if all(r.low > 1 for _, r in factors):
         text = f"Larger batches shorten an epoch: {span} it takes less time by a factor of {detail}."
     elif all(r.high < 1 for _, r in factors):
@@ -330,6 +334,10 @@ def _epochs(records: Records) -> str:
     if epochs is None:
         return "equal epochs"
     return f"{number(float(epochs))} epoch{'s' if epochs != 1 else ''}"
+
+
+def _threads(cell: Cell) -> str:
+    return f"{cell.threads} thread{'s' * (cell.threads != 1)}"
 
 
 def _seeds(n: int) -> str:

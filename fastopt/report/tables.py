@@ -48,6 +48,7 @@ class Cell:
     step_times_s: Mapping[int, float]  # by round
     updates_per_epoch: float
     steps: float  # of one whole final run
+    threads: int  # that it was timed with; 0 where it was not
 
     @property
     def finals(self) -> int:
@@ -126,6 +127,7 @@ def _cell(optimizer: str, batch: str, runs: list[dict[Any, Any]], timings: list[
         step_times_s={int(row["round"]): row["time_s"] / row["steps"] for row in timings if row["steps"]},
         updates_per_epoch=per_epoch[0] if per_epoch else math.nan,
         steps=float(np.median([run["steps"] for run in whole])) if whole else math.nan,
+        threads=int(timings[0]["threads"]) if timings else 0,
     )
 
 
@@ -234,7 +236,11 @@ def summary(records: Records) -> pd.DataFrame:
         intervals |= {"epoch_time_s": cell.epoch_time_s, "step_time_s": cell.step_time_s}
         for column, interval in intervals.items():
             row |= {column: interval.median, f"{column}_low": interval.low, f"{column}_high": interval.high}
-        row |= {"timing_rounds": len(cell.epoch_times_s), "updates_per_epoch": cell.updates_per_epoch}
+        row |= {
+            "timing_rounds": len(cell.epoch_times_s),
+            "threads": cell.threads or None,
+            "updates_per_epoch": cell.updates_per_epoch,
+        }
         row |= {"steps": cell.steps, "estimated_training_time_s": cell.training_time_s}
         rows.append(row)
     return pd.DataFrame(rows)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 import re
+import sqlite3
 from pathlib import Path
 
 import pytest
 
-from fastopt.records import read
+from fastopt.records import FILE_NAME, read
 from fastopt.report import Finding, findings, summary
 from fastopt.report.tables import cells, duration, number, paired_ratio, percent, rate, words
 
@@ -178,3 +179,13 @@ def test_a_page_without_timings_does_not_say_that_an_epoch_is_shorter(tmp_path: 
     text = "\n".join(item.text for item in found(store(tmp_path, rounds=0)))
     assert "An epoch of larger batches does less" in text
     assert "shorter" not in text
+
+
+def test_a_comparison_of_times_says_when_the_numbers_of_threads_differ(tmp_path: Path) -> None:
+    folder = store(tmp_path)
+    assert "thread" not in next(item.text for item in found(folder) if item.text.startswith("Larger batches shorten"))
+    with sqlite3.connect(folder / FILE_NAME) as connection:
+        connection.execute("UPDATE timings SET threads = 2 WHERE batch = 'full'")
+    connection.close()
+    text = next(item.text for item in found(folder) if item.text.startswith("Larger batches shorten"))
+    assert text.endswith("alone on the machine, 1 thread at batch size 1 and 2 threads at the full batch.")
