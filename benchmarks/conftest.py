@@ -7,7 +7,6 @@ or an epoch. For ratios with an interval, contenders interleaved, run `python be
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -15,6 +14,7 @@ import pytest
 
 from fastopt.bench import contenders, interleave
 from fastopt.bench.contenders import Case
+from fastopt.bench.machine import usable_cores
 from fastopt.bench.process import Worker
 from fastopt.errors import WorkerError
 
@@ -39,8 +39,9 @@ CLOCK = WorkerClock()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    parser.addoption("--threads", type=int, default=cores, help="threads of every contender (default: all cores)")
+    parser.addoption(
+        "--threads", type=int, default=usable_cores(), help="threads of every contender (default: all cores)"
+    )
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
