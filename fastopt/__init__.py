@@ -14,7 +14,24 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from fastopt import errors
-    from fastopt.optimizers import SGD, Adam, Momentum, Optimizer, RMSprop
+    from fastopt.bench.crossover import calibrate
+    from fastopt.optimizers import (
+        SGD,
+        Adadelta,
+        Adagrad,
+        Adam,
+        Adamax,
+        AdamW,
+        Lion,
+        Momentum,
+        NAdam,
+        Optimizer,
+        RMSprop,
+        flatten,
+        load_optimizer,
+        make_optimizer,
+        register_rule,
+    )
     from fastopt.training.datasets import Dataset
     from fastopt.training.history import History
     from fastopt.training.shuffle import permutation
@@ -24,27 +41,49 @@ __version__ = "0.1.0"
 
 __all__ = [
     "SGD",
+    "Adadelta",
+    "Adagrad",
     "Adam",
+    "AdamW",
+    "Adamax",
     "Dataset",
     "History",
+    "Lion",
     "Momentum",
+    "NAdam",
     "Optimizer",
     "RMSprop",
+    "calibrate",
     "errors",
+    "flatten",
+    "load_optimizer",
+    "make_optimizer",
     "permutation",
+    "register_rule",
     "train",
 ]
 
 # Where each public name lives. They are imported when first used: Numba alone takes a quarter of a second to import.
 _HOMES = {
     "SGD": "optimizers",
+    "Adadelta": "optimizers",
+    "Adagrad": "optimizers",
     "Adam": "optimizers",
+    "AdamW": "optimizers",
+    "Adamax": "optimizers",
     "Dataset": "training.datasets",
     "History": "training.history",
+    "Lion": "optimizers",
     "Momentum": "optimizers",
+    "NAdam": "optimizers",
     "Optimizer": "optimizers",
     "RMSprop": "optimizers",
+    "calibrate": "bench.crossover",
+    "flatten": "optimizers",
+    "load_optimizer": "optimizers",
+    "make_optimizer": "optimizers",
     "permutation": "training.shuffle",
+    "register_rule": "optimizers",
     "train": "training.train",
 }
 

@@ -1,4 +1,5 @@
-"""The command line: `fastopt compare` runs a comparison, `fastopt report` makes its page again.
+"""The command line: `fastopt compare` runs a comparison, `fastopt report` makes its page again, `fastopt list` prints
+the menus, `fastopt calibrate` measures from which size on updates use all threads.
 
 Exit codes: 0 done, 2 bad input (one line on standard error), 130 interrupted.
 """
@@ -24,7 +25,10 @@ examples:
   fastopt compare --optimizers sgd,adam --batch-sizes 1,32,full --epochs 10
   fastopt compare --dataset fashion-mnist --data-dir DIR --model mlp --hidden 100 --batch-sizes 32,256,2048
   fastopt compare --dataset my.csv --label outcome --out results
+  fastopt compare --optimizers "adam,adam(eps_form=inside,beta2=0.99),momentum(form=heavy_ball)"
   fastopt report results
+  fastopt list
+  fastopt calibrate
 """
 
 
@@ -33,9 +37,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     argv = list(sys.argv[1:] if arguments is None else arguments)
     try:
         options = _parser().parse_args(argv)
-        if options.command == "compare":
-            return _compare(options, shlex.join(["fastopt", *argv]))
-        return _report(options)
+        match options.command:
+            case "compare":
+                return _compare(options, shlex.join(["fastopt", *argv]))
+            case "report":
+                return _report(options)
+            case "list":
+                return _list(options)
+            case _:
+                return _calibrate()
     except FastoptError as error:
         print(f"fastopt: {error}", file=sys.stderr)
         return 2
@@ -98,6 +108,22 @@ def _report(options: argparse.Namespace) -> int:
     return 0
 
 
+def _list(options: argparse.Namespace) -> int:
+    from fastopt import menus
+
+    for line in menus.lines(options.what):
+        print(line)
+    return 0
+
+
+def _calibrate() -> int:
+    from fastopt.bench.crossover import calibrate
+
+    found = calibrate()
+    print(found)
+    return 0
+
+
 class _Parser(argparse.ArgumentParser):
     """An argument parser whose complaint is one line."""
 
@@ -118,6 +144,9 @@ def _parser() -> argparse.ArgumentParser:
     _add_compare(commands.add_parser("compare", help="run a comparison and write its report", allow_abbrev=False))
     again = commands.add_parser("report", help="make the page of a recorded comparison again", allow_abbrev=False)
     again.add_argument("folder", metavar="DIR", help="the --out folder of a comparison")
+    menu = commands.add_parser("list", help="print what can be named, and what each needs", allow_abbrev=False)
+    menu.add_argument("what", nargs="?", metavar="MENU", help="optimizers, models, datasets, schedules or peers")
+    commands.add_parser("calibrate", help="measure from which size on updates use all threads", allow_abbrev=False)
     return parser
 
 
@@ -137,10 +166,10 @@ def _add_compare(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--hidden", type=_integers, metavar="N[,N...]", help="hidden widths of the mlp (default: 32)")
     parser.add_argument(
         "--optimizers",
-        type=_words,
+        type=_optimizers,
         default=default.optimizers,
         metavar="NAME[,NAME...]",
-        help=f"(default: {','.join(default.optimizers)})",
+        help=f'with options or without: adam, "adam(beta2=0.99)" (default: {",".join(default.optimizers)})',
     )
     parser.add_argument(
         "--batch-sizes",
@@ -176,6 +205,12 @@ def _study_config(options: argparse.Namespace) -> StudyConfig:
 
     names = [field.name for field in dataclasses.fields(StudyConfig)]
     return StudyConfig(**{name: getattr(options, name) for name in names})
+
+
+def _optimizers(text: str) -> tuple[str, ...]:
+    from fastopt.optimizers.spec import split
+
+    return split(text)
 
 
 def _words(text: str) -> tuple[str, ...]:

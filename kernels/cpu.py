@@ -5,8 +5,9 @@ Every compiled update has the one signature of the house (f is float32 or float6
     update(params f[n], grads f[c, n], state f[k, n], hyper float64[h], step int64, grad_scale float64)
 
 In place. The c gradient rows are summed block by block into the first row as they are read (c = 1 leaves the gradient
-alone), scaled, clipped to +-clip_value and increased by weight_decay * params before the rule sees them. `hyper` holds
-the rule's own hyperparameters, then clip_value and weight_decay; `hyper[0]` is always the learning rate.
+alone), scaled, clipped to +-clip_value and increased by weight_decay * params before the rule sees them; see around.py.
+`hyper` holds the rule's own hyperparameters, then clip_value, weight_decay and clip_norm (looked at by norm.py only);
+`hyper[0]` is always the learning rate.
 Arguments are checked before they come here; every element is treated alike, so the bits do not depend on threads.
 """
 
@@ -20,7 +21,10 @@ from numba.core import cgutils
 from numba.extending import intrinsic, register_jitable
 from numba.np.unsafe.ndarray import to_fixed_tuple
 
+from . import around as around_module
+from .around import PLAIN, flush, prepare
 from .callback import call_void
+from .literals import with_literals
 
 # Elements that one iteration of the outer loop handles: small enough that the sum of the gradient rows is still in the
 # cache when the rule reads it, large enough that the loop around it costs nothing.
@@ -33,22 +37,28 @@ COMPILE_OPTIONS = {"cache": True, "nogil": True, "error_model": "numpy"}
 FLOATS = {np.dtype(np.float32): types.float32, np.dtype(np.float64): types.float64}
 
 
-@functools.cache
-def compiled_update(rule, dtype, *, clips=False, decays=False, parallel=False):
+def compiled_update(rule, dtype, around=PLAIN, *, parallel=False):
     """Return the compiled update of `rule` for `dtype`, a Numba cfunc; its `address` is what drivers and `step` call.
 
-    `clips` and `decays` say whether the loop shall look at clip_value and weight_decay at all. Compiled once in a
-    process, and found in Numba's cache by the next one when the rule has a source file.
+    `around` says what the loop does besides the rule. Compiled once in a process, and found in Numba's cache by the
+    next one when the rule has a source file.
     """
-    element = FLOATS[np.dtype(dtype)]
+    return _compiled_update(rule, np.dtype(dtype), around, parallel)
+
+
+@functools.cache
+def _compiled_update(rule, dtype, around, parallel):
+    element = FLOATS[dtype]
     signature = types.void(
         element[::1], element[:, ::1], element[:, ::1], types.float64[::1], types.int64, types.float64
     )
     make_loop, rows = _LOOPS[len(rule.states)]
-    digest = source_digest(rule.update, rule.coefficients)
-    variant = f"{rule.name}_clips{clips:d}_decays{decays:d}_parallel{parallel:d}_{digest}"
-    loop = jitable(named(make_loop(jitable(rule.update), PREPARE[clips, decays]), variant))
-    update = named(_update(loop, rows, jitable(rule.coefficients), len(rule.hyper), variant), variant)
+    digest = source_digest(rule.update, rule.coefficients, around_module)
+    variant = f"{rule.name}_{dtype.name}_{around}_parallel{parallel:d}_{digest}"
+    scalar_rule = jitable(with_literals(rule.update, dtype))
+    loop = jitable(named(make_loop(scalar_rule, prepare(around), flush(around, dtype)), variant))
+    own = jitable(rule.coefficients), len(rule.hyper)
+    update = named(_update(loop, rows, *own, around.zeroes, variant), variant)
     options = {**COMPILE_OPTIONS, "cache": digest is not None}
     return cfunc(signature, parallel=parallel, **options)(update)
 
@@ -89,7 +99,7 @@ def source_digest(*sources):
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-def _update(loop, rows, coefficients, n_hyper, variant):
+def _update(loop, rows, coefficients, n_hyper, zeroes, variant):
     def update(params, grads, state, hyper, step, grad_scale):
         variant  # noqa: B018  (in the closure: see source_digest)
         c = cast_like(coefficients(step, *to_fixed_tuple(hyper[:n_hyper], n_hyper)), params)
@@ -100,6 +110,9 @@ def _update(loop, rows, coefficients, n_hyper, variant):
             for row in range(1, grads.shape[0]):
                 add_to(total, grads[row, start:stop])
             loop(params[start:stop], total, rows(state, start, stop), scale, clip, decay, c)
+            if zeroes:  # the block is still in the cache
+                for row in range(grads.shape[0]):
+                    clear(grads[row, start:stop])
 
     return update
 
@@ -108,6 +121,12 @@ def _update(loop, rows, coefficients, n_hyper, variant):
 def add_to(total, more):
     for i in range(total.size):
         total[i] += more[i]
+
+
+@register_jitable
+def clear(array):
+    for i in range(array.size):
+        array[i] = 0
 
 
 @intrinsic
@@ -125,41 +144,11 @@ def cast_like(typing_context, values, array):
     return target(values, array), codegen
 
 
-# --- What happens to the gradient before the rule sees it ---------------------------------------------------------
-
-
-@register_jitable
-def _as_it_is(grad, param, clip, decay):
-    return grad
-
-
-@register_jitable
-def _decayed(grad, param, clip, decay):
-    return grad + decay * param
-
-
-@register_jitable
-def _clipped(grad, param, clip, decay):
-    return -clip if grad < -clip else (clip if grad > clip else grad)  # a NaN passes, as in numpy.clip
-
-
-@register_jitable
-def _clipped_decayed(grad, param, clip, decay):
-    return _clipped(grad, param, clip, decay) + decay * param
-
-
-PREPARE = {
-    (False, False): _as_it_is,
-    (False, True): _decayed,
-    (True, False): _clipped,
-    (True, True): _clipped_decayed,
-}
-
 # --- One loop for each number of state arrays. Each is a function of its own over contiguous slices: written straight
 # --- into the body of a prange it would not vectorise (400 us instead of 13).
 
 
-def _no_state(rule, prepare):
+def _no_state(rule, prepare, flush):
     def loop(params, grads, state, scale, clip, decay, c):
         for i in range(params.size):
             (params[i],) = rule(params[i], prepare(scale * grads[i], params[i], clip, decay), *c)
@@ -167,20 +156,34 @@ def _no_state(rule, prepare):
     return loop
 
 
-def _one_state(rule, prepare):
+def _one_state(rule, prepare, flush):
     def loop(params, grads, state, scale, clip, decay, c):
         (v,) = state
         for i in range(params.size):
-            params[i], v[i] = rule(params[i], prepare(scale * grads[i], params[i], clip, decay), v[i], *c)
+            params[i], new_v = rule(params[i], prepare(scale * grads[i], params[i], clip, decay), v[i], *c)
+            v[i] = flush(new_v)
 
     return loop
 
 
-def _two_states(rule, prepare):
+def _two_states(rule, prepare, flush):
     def loop(params, grads, state, scale, clip, decay, c):
         m, v = state
         for i in range(params.size):
-            params[i], m[i], v[i] = rule(params[i], prepare(scale * grads[i], params[i], clip, decay), m[i], v[i], *c)
+            grad = prepare(scale * grads[i], params[i], clip, decay)
+            params[i], new_m, new_v = rule(params[i], grad, m[i], v[i], *c)
+            m[i], v[i] = flush(new_m), flush(new_v)
+
+    return loop
+
+
+def _three_states(rule, prepare, flush):
+    def loop(params, grads, state, scale, clip, decay, c):
+        m, v, w = state
+        for i in range(params.size):
+            grad = prepare(scale * grads[i], params[i], clip, decay)
+            params[i], new_m, new_v, new_w = rule(params[i], grad, m[i], v[i], w[i], *c)
+            m[i], v[i], w[i] = flush(new_m), flush(new_v), flush(new_w)
 
     return loop
 
@@ -200,4 +203,11 @@ def _rows_2(state, start, stop):
     return state[0, start:stop], state[1, start:stop]
 
 
-_LOOPS = {0: (_no_state, _rows_0), 1: (_one_state, _rows_1), 2: (_two_states, _rows_2)}
+@register_jitable
+def _rows_3(state, start, stop):
+    return state[0, start:stop], state[1, start:stop], state[2, start:stop]
+
+
+_LOOPS = {0: (_no_state, _rows_0), 1: (_one_state, _rows_1), 2: (_two_states, _rows_2), 3: (_three_states, _rows_3)}
+
+MOST_STATES = max(_LOOPS)

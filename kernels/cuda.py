@@ -4,9 +4,9 @@ The meaning is that of cpu.py, and so are the arguments (f is float32 or float64
 
     update(params f[n], grads f[c, n], state f[k, n], hyper float64[h], step int64, grad_scale float64)
 
-Params and state change in place; the gradients are only read. A step is two launches: one thread works out what is the
-same for every element, in float64, and writes it into a small device block of the array's dtype; the loop reads that
-block, so that it holds no float64 arithmetic, and a captured graph could follow a schedule.
+Params and state change in place; the gradients are only read, or cleared where that is asked for. A step is two
+launches: one thread works out what is the same for every element, in float64, and writes it into a small device block
+of the array's dtype; the loop takes all its numbers from there, so that it holds no float64 arithmetic.
 
 Everything here imports without numba-cuda, a driver or a device: ask `why_unavailable`. numba-cuda is in maintenance
 mode, so all that is asked of it stands in this file.
@@ -16,14 +16,19 @@ import contextlib
 import functools
 import importlib
 import importlib.util
-import inspect
+import math
 import warnings
 from typing import Any
 
 import numpy as np
 from numba import types
 
-from .cpu import FLOATS, PREPARE, jitable
+from . import cuda_element as element
+from . import cuda_vector as vector
+from .around import PLAIN
+from .cpu import FLOATS, jitable
+from .cuda_element import clear, total
+from .norm import clip_factor
 
 # numba.cuda, once `_why_not_loaded` has imported it. A global, since under the simulator numba-cuda looks for it among
 # a kernel's globals, to put the simulated thread's own in its place.
@@ -35,47 +40,90 @@ THREADS = 256
 BLOCKS_PER_MULTIPROCESSOR = 32
 # The simulator runs every thread as a Python thread: a few of them, and several elements for each.
 SIMULATOR_GRID = 2, 8
-
-# The device block: grad_scale, clip_value, weight_decay, then the rule's coefficients.
-COEFFICIENTS = 3
+# At most so many partial sums of squares for an array: a number of its own, so that the bits of a norm depend on the
+# array's size and not on the device.
+NORM_BLOCKS = 512
 
 
 class CudaUpdate:
-    """The update of `rule` for arrays of one dtype on the device; `clips` and `decays` as in `cpu.compiled_update`.
+    """The update of `rule` for arrays of one dtype on the device; `around` says what the loop does besides the rule.
 
     Call it with objects that have `__cuda_array_interface__` (Numba, CuPy, PyTorch: no copy), C-contiguous and on the
-    current device, or under the simulator with NumPy arrays. `hyper` is any sequence of numbers. Both launches are
-    asynchronous, on the default stream. Each step writes the device block anew: one object serves one caller at a time.
+    current device, or under the simulator with NumPy arrays. `hyper` is any sequence of numbers: the rule's own,
+    clip_value, weight_decay and clip_norm, the last for `NormFactor` only. `factor`, float64[1] on the device, is
+    multiplied with `grad_scale`: what a `NormFactor` returned. Both launches are asynchronous, on the default stream.
+    Each step writes the device block anew: one object serves one caller at a time.
+
+    Where c = 1 and every array and row of state starts at a multiple of 16 bytes, the loop moves 16 bytes at a time.
+    The loop is compiled at the first call that needs it. Raises RuntimeError without a device.
+
+    In a captured CUDA graph the step and `hyper` are those of the capture: the loop looks at the device block only, so
+    a graph of the loop alone follows a schedule when `write_block` is called before each of its launches.
     """
 
-    def __init__(self, rule, dtype, *, clips=False, decays=False):
+    def __init__(self, rule, dtype, around=PLAIN):
         if reason := why_unavailable():
             raise RuntimeError(reason)
-        self._write, self._loop = _compiled(rule, np.dtype(dtype), clips, decays)
-        self._has_state = len(rule.states) > 0
-        self._block = _empty(COEFFICIENTS + _count_coefficients(rule), dtype)
-        self._configured_size = -1
+        self._variant = rule, np.dtype(dtype), around
+        self._n_states = len(rule.states)
+        self._no_state = _empty((1, 1), dtype)
+        self._block = _empty(element.COMMON + element.count_coefficients(rule), dtype)
+        self._one = _ones(1)
+        with _small_grids_allowed():
+            self._write = _compiled_write(rule, np.dtype(dtype))[1, 1]
+        self._launch = None, None  # what a loop was configured for, and that loop
 
-    def __call__(self, params, grads, state, hyper, step, grad_scale=1.0):
+    def __call__(self, params, grads, state, hyper, step, grad_scale=1.0, factor=None):
         params, grads = as_device_array(params), as_device_array(grads)
-        # An empty array has no address, which a launch may refuse: a loop without state gets another one to ignore.
-        state = as_device_array(state) if self._has_state else grads
+        # An empty array has no address, which a launch may refuse: a loop without state gets one that it ignores.
+        state = as_device_array(state) if self._n_states else self._no_state
         if params.size == 0:
             return  # a grid of no blocks cannot be launched
-        if params.size != self._configured_size:
-            self._configure(params.size)
-        self._configured_write(self._block, tuple(float(value) for value in hyper), int(step), float(grad_scale))
-        self._configured_loop(params, grads, state, self._block)
+        self.write_block(hyper, step, grad_scale, factor)
+        self._loop_for(params, grads, state)(params, grads, state, self._block)
 
-    def _configure(self, size):
-        if is_simulated():
-            blocks, threads = SIMULATOR_GRID
-        else:
-            most = BLOCKS_PER_MULTIPROCESSOR * cuda.get_current_device().MULTIPROCESSOR_COUNT
-            blocks, threads = min((size + THREADS - 1) // THREADS, most), THREADS
-        with _small_grids_allowed():
-            self._configured_write, self._configured_loop = self._write[1, 1], self._loop[blocks, threads]
-        self._configured_size = size
+    def write_block(self, hyper, step, grad_scale=1.0, factor=None):
+        """Write what is the same for every element where the loop reads it: the first of a step's two launches."""
+        factor = self._one if factor is None else as_device_array(factor)
+        self._write(self._block, tuple(float(value) for value in hyper), int(step), float(grad_scale), factor)
+
+    def _loop_for(self, params, grads, state):
+        wide = _starts_are_aligned(params, grads, state, self._n_states)
+        configured_for, loop = self._launch
+        if configured_for != (params.size, wide):
+            threads = -(-params.size // vector.width(params.dtype)) if wide else params.size
+            with _small_grids_allowed():
+                loop = _compiled_loop(*self._variant, wide)[_grid(threads)]
+            self._launch = (params.size, wide), loop
+        return loop
+
+
+class NormFactor:
+    """What gradients are multiplied with so that their common norm is at most clip_norm: 1, or clip_norm / norm.
+
+    Call it with a sequence of gradients f[c, n] (the rows are summed, as CudaUpdate does), clip_norm and the grad_scale
+    that the update is going to have; it returns float64[1] on the device, and the host waits for nothing. A NaN
+    among the gradients gives a NaN. Squares are added in float64, in an order that depends on the sizes alone. Every
+    call writes the array that the one before it returned. Raises RuntimeError without a device.
+    """
+
+    def __init__(self):
+        if reason := why_unavailable():
+            raise RuntimeError(reason)
+        self._factor = _ones(1)
+        self._partials = _empty(NORM_BLOCKS, np.float64)
+
+    def __call__(self, grads, clip_norm, grad_scale=1.0):
+        arrays = [array for array in map(as_device_array, grads) if array.size]
+        blocks = [_norm_blocks(array.shape[1]) for array in arrays]
+        if sum(blocks) > self._partials.size:
+            self._partials = _empty(sum(blocks), np.float64)
+        written = 0
+        for array, count in zip(arrays, blocks, strict=True):
+            _configured_squares(array.dtype, count)(array, self._partials, written)
+            written += count
+        _configured_factor()(self._partials, written, float(clip_norm), float(grad_scale), self._factor)
+        return self._factor
 
 
 def allocate_state(n_states, n_params, dtype):
@@ -90,7 +138,9 @@ def allocate_state(n_states, n_params, dtype):
 
 def as_device_array(array):
     """Return the same memory as an array that kernels take; under the simulator a NumPy array as it is."""
-    return array if is_simulated() else cuda.as_cuda_array(array)
+    if is_simulated() or getattr(array, "__cuda_ndarray__", False):
+        return array
+    return cuda.as_cuda_array(array)
 
 
 @functools.cache
@@ -132,143 +182,217 @@ def is_simulated():
     return bool(cuda.config.ENABLE_CUDASIM)
 
 
-def compile_ptx(rule, dtype, compute_capability=(9, 0), *, clips=False, decays=False):
-    """Return the PTX of the loop kernel of `rule`; needs the compiler, but neither a driver nor a device."""
-    return _ptx(_loop(rule, clips, decays), _loop_signature(FLOATS[np.dtype(dtype)]), compute_capability)
+def compile_ptx(rule, dtype, compute_capability=(9, 0), around=PLAIN, *, wide=False):
+    """Return the PTX of the loop kernel of `rule`; needs the compiler, but neither a driver nor a device.
+
+    `wide` asks for the loop with 128-bit accesses.
+    """
+    dtype = np.dtype(dtype)
+    return _ptx(lambda: _loop(rule, dtype, around, wide), _loop_signature(FLOATS[dtype]), compute_capability)
 
 
 def compile_coefficients_ptx(rule, dtype, compute_capability=(9, 0)):
     """Return the PTX of the one-thread kernel that works out the coefficients, as `compile_ptx` does for the loop."""
-    return _ptx(_write(rule), _write_signature(FLOATS[np.dtype(dtype)], len(rule.hyper)), compute_capability)
+    signature = _write_signature(FLOATS[np.dtype(dtype)], len(rule.hyper))
+    return _ptx(lambda: _write(rule), signature, compute_capability)
 
 
-def _ptx(function, signature, compute_capability):
+def compile_norm_ptx(dtype, compute_capability=(9, 0)):
+    """Return the PTX of the kernel that adds squares up, and of the one that makes the factor of them."""
+    squares = _ptx(lambda: _squares, _squares_signature(FLOATS[np.dtype(dtype)]), compute_capability)
+    return squares, _ptx(lambda: _factor, FACTOR_SIGNATURE, compute_capability)
+
+
+def _ptx(make_function, signature, compute_capability):
     _need_numba_cuda()
     with _pretended_device(compute_capability):
-        ptx, _ = cuda.compile(function, signature, device=False, abi="numba", cc=compute_capability)
+        ptx, _ = cuda.compile(make_function(), signature, device=False, abi="numba", cc=compute_capability)
     return ptx
 
 
-# --- The two kernels ----------------------------------------------------------------------------------------------
+# --- The kernels. Not kept on disk, which could not be tried without a device. Signatures stand in a list: given one
+# --- alone, numba-cuda would launch with arrays of any other type, unchecked.
 
 
 @functools.cache
-def _compiled(rule, dtype, clips, decays):
-    """Compile both kernels for the current device; not kept on disk, which could not be tried without a device."""
-    # Signatures in a list: given one alone, numba-cuda would launch with arrays of any other type, unchecked.
-    element = FLOATS[dtype]
-    write = cuda.jit([_write_signature(element, len(rule.hyper))])(_write(rule))
-    return write, cuda.jit([_loop_signature(element)])(_loop(rule, clips, decays))
+def _compiled_write(rule, dtype):
+    return cuda.jit([_write_signature(FLOATS[dtype], len(rule.hyper))])(_write(rule))
+
+
+@functools.cache
+def _compiled_loop(rule, dtype, around, wide):
+    return cuda.jit([_loop_signature(FLOATS[dtype])])(_loop(rule, dtype, around, wide))
+
+
+@functools.cache
+def _configured_squares(dtype, blocks):
+    kernel = cuda.jit([_squares_signature(FLOATS[np.dtype(dtype)])])(_squares)
+    with _small_grids_allowed():
+        return kernel[blocks, _grid(1)[1]]
+
+
+@functools.cache
+def _configured_factor():
+    kernel = cuda.jit([FACTOR_SIGNATURE])(_factor)
+    with _small_grids_allowed():
+        return kernel[1, _grid(1)[1]]
+
+
+def _grid(n_threads):
+    """Return blocks and threads in each for a grid-stride loop that n_threads would go through in one turn."""
+    if is_simulated():
+        return SIMULATOR_GRID
+    most = BLOCKS_PER_MULTIPROCESSOR * cuda.get_current_device().MULTIPROCESSOR_COUNT
+    return min(-(-n_threads // THREADS), most), THREADS
+
+
+def _norm_blocks(size):
+    return SIMULATOR_GRID[0] if is_simulated() else min(-(-size // THREADS), NORM_BLOCKS)
 
 
 def _write_signature(element, n_hyper):
-    return types.void(element[::1], types.UniTuple(types.float64, n_hyper + 2), types.int64, types.float64)
+    hyper = types.UniTuple(types.float64, n_hyper + 3)  # its own, then clip_value, weight_decay, clip_norm
+    return types.void(element[::1], hyper, types.int64, types.float64, types.float64[::1])
 
 
 def _loop_signature(element):
     return types.void(element[::1], element[:, ::1], element[:, ::1], element[::1])
 
 
+def _squares_signature(element):
+    return types.void(element[:, ::1], types.float64[::1], types.int64)
+
+
+FACTOR_SIGNATURE = types.void(types.float64[::1], types.int64, types.float64, types.float64, types.float64[::1])
+
+
 def _write(rule):
     coefficients, n_hyper = jitable(rule.coefficients), len(rule.hyper)
-    store = _store(_count_coefficients(rule))
+    store = element.store_block(element.count_coefficients(rule))
 
-    def write(block, hyper, step, grad_scale):
-        block[0], block[1], block[2] = grad_scale, hyper[n_hyper], hyper[n_hyper + 1]
+    def write(block, hyper, step, grad_scale, factor):
+        block[0], block[1], block[2] = grad_scale * factor[0], hyper[n_hyper], hyper[n_hyper + 1]
         store(block, coefficients(step, *hyper[:n_hyper]))
 
     return write
 
 
-def _loop(rule, clips, decays):
-    loop, load = _LOOPS[len(rule.states)], _load(_count_coefficients(rule))
-    return loop(jitable(rule.update), PREPARE[clips, decays], load)
+def _loop(rule, dtype, around, wide):
+    update = element.element_update(rule, dtype, around)
+    step = _step(update, len(rule.states), around.zeroes)
+    load = element.load_values(element.COMMON + element.count_coefficients(rule))
+    if wide:
+        return _wide_loop(step, load, _wide_step(update, dtype, around.zeroes), len(rule.states), vector.width(dtype))
+    return _narrow_loop(step, load, len(rule.states))
 
 
-# One loop for each number of state arrays. grid(1) and gridsize(1) are int64, and so is every index made from them.
-# A while and not a range, which drags a count of its turns through the loop.
+# grid(1) and gridsize(1) are int64, and so is every index made from them. A while and not a range, which drags a count
+# of its turns through the loop.
 
 
-def _no_state(rule, prepare, load):
+def _narrow_loop(step, load, n_states):
+    rows_of = element.state_rows(n_states)
+
     def loop(params, grads, state, block):
-        scale, clip, decay, c = block[0], block[1], block[2], load(block)
+        rows, common = rows_of(state), load(block)
         i, stride = cuda.grid(1), cuda.gridsize(1)
         while i < params.size:
-            (params[i],) = rule(params[i], prepare(scale * _total(grads, i), params[i], clip, decay), *c)
+            step(params, grads, rows, i, common)
             i += stride
 
     return loop
 
 
-def _one_state(rule, prepare, load):
+def _wide_loop(step, load, wide_step, n_states, width):
+    rows_of = element.state_rows(n_states)
+
     def loop(params, grads, state, block):
-        scale, clip, decay, c = block[0], block[1], block[2], load(block)
-        v = state[0]
-        i, stride = cuda.grid(1), cuda.gridsize(1)
-        while i < params.size:
-            params[i], v[i] = rule(params[i], prepare(scale * _total(grads, i), params[i], clip, decay), v[i], *c)
+        rows, common = rows_of(state), load(block)
+        whole = params.size // width * width
+        i, stride = cuda.grid(1) * width, cuda.gridsize(1) * width
+        while i < whole:
+            wide_step(params, grads[0], rows, i, common)
             i += stride
+        i = whole + cuda.grid(1)  # at most width - 1 are left, and the first threads take them
+        if i < params.size:
+            step(params, grads, rows, i, common)
 
     return loop
 
 
-def _two_states(rule, prepare, load):
-    def loop(params, grads, state, block):
-        scale, clip, decay, c = block[0], block[1], block[2], load(block)
-        m, v = state[0], state[1]
-        i, stride = cuda.grid(1), cuda.gridsize(1)
-        while i < params.size:
-            grad = prepare(scale * _total(grads, i), params[i], clip, decay)
-            params[i], m[i], v[i] = rule(params[i], grad, m[i], v[i], *c)
-            i += stride
+def _step(update, n_states, zeroes):
+    load, store = element.load_state(n_states), element.store_state(n_states)
 
-    return loop
+    def step(params, grads, rows, i, common):
+        new = update((params[i], total(grads, i), *load(rows, i)), common)
+        params[i] = new[0]
+        store(rows, i, new)
+        if zeroes:
+            clear(grads, i)
+
+    return jitable(step)
 
 
-_LOOPS = {0: _no_state, 1: _one_state, 2: _two_states}
+def _wide_step(update, dtype, zeroes):
+    intrinsic = importlib.import_module("numba.cuda.extending").intrinsic
+    load, store = intrinsic(vector.load_lanes), intrinsic(vector.store_lanes)
+    update_all = element.each(update, vector.width(dtype))
+    zero_lanes = ((dtype.type(0),),) * vector.width(dtype)
+
+    def step(params, grads, rows, i, common):
+        store((params, *rows), i, update_all(load((params, grads, *rows), i), common))
+        if zeroes:
+            store((grads,), i, zero_lanes)
+
+    return jitable(step)
+
+
+def _starts_are_aligned(params, grads, state, n_states):
+    """Tell whether 128-bit accesses may be used: they must lie at multiples of 16 bytes, in every row of the state."""
+    if is_simulated() or grads.shape[0] != 1:
+        return False
+    steps = [array.device_ctypes_pointer.value for array in (params, grads, state)]
+    if n_states > 1:
+        steps.append(params.size * params.dtype.itemsize)
+    return all(step % vector.ALIGNMENT == 0 for step in steps)
+
+
+def _squares(grads, partials, first):
+    """Add up the squares of grads f[c, n]: partials[first + b] is what block b of the grid saw."""
+    own = 0.0
+    i, stride = cuda.grid(1), cuda.gridsize(1)
+    while i < grads.shape[1]:
+        value = np.float64(total(grads, i))
+        own += value * value
+        i += stride
+    _store_block_sum(own, partials, first + cuda.blockIdx.x)
+
+
+def _factor(partials, count, clip_norm, grad_scale, factor):
+    """One block: make the factor of the first `count` partial sums."""
+    own = 0.0
+    i = cuda.threadIdx.x
+    while i < count:
+        own += partials[i]
+        i += cuda.blockDim.x
+    _store_block_sum(own, factor, 0)
+    if cuda.threadIdx.x == 0:
+        factor[0] = clip_factor(abs(grad_scale) * math.sqrt(factor[0]), clip_norm)
 
 
 @jitable
-def _total(grads, i):
-    """The sum of the gradient rows at i, first to last, as on the CPU."""
-    total = grads[0, i]
-    for row in range(1, grads.shape[0]):
-        total += grads[row, i]
-    return total
-
-
-# A tuple cannot be indexed by a loop variable in compiled code, and the tools that unpack arrays in CPU code do not run
-# under the simulator: so the block is written and read by functions that are built up one coefficient at a time.
-
-
-@functools.cache
-def _store(count):
-    if count == 0:
-        return jitable(lambda block, values: None)
-    before, last = _store(count - 1), count - 1
-
-    def store(block, values):
-        before(block, values)
-        block[COEFFICIENTS + last] = values[last]
-
-    return jitable(store)
-
-
-@functools.cache
-def _load(count):
-    if count == 0:
-        return jitable(lambda block: ())
-    before, last = _load(count - 1), count - 1
-
-    def load(block):
-        return (*before(block), block[COEFFICIENTS + last])
-
-    return jitable(load)
-
-
-def _count_coefficients(rule):
-    """The rule's arguments after the parameter, the gradient and the state."""
-    return len(inspect.signature(rule.update).parameters) - 2 - len(rule.states)
+def _store_block_sum(own, sums, place):
+    """Store the sum of every thread's `own` in sums[place], added pairwise: the block has 2^p threads."""
+    shared = cuda.shared.array(THREADS, types.float64)
+    thread, half = cuda.threadIdx.x, cuda.blockDim.x // 2
+    shared[thread] = own
+    while half > 0:
+        cuda.syncthreads()
+        if thread < half:
+            shared[thread] += shared[thread + half]
+        half //= 2
+    if thread == 0:
+        sums[place] = shared[0]
 
 
 # --- numba-cuda ---------------------------------------------------------------------------------------------------
@@ -296,6 +420,10 @@ def _need_numba_cuda():
 
 def _empty(shape, dtype):
     return np.empty(shape, dtype) if is_simulated() else cuda.device_array(shape, dtype)
+
+
+def _ones(size):
+    return np.ones(size) if is_simulated() else cuda.to_device(np.ones(size))
 
 
 @contextlib.contextmanager

@@ -26,9 +26,10 @@ FLOOR_PLAN = {
     "progress": {"errors"},
     "study": INNER | {"optimizers", "training", "bench", "records"},
     "report": {"errors", "bench", "records"},
-    "cli": INNER | {"optimizers", "training", "bench", "records", "progress", "study", "report"},
+    "menus": INNER | {"optimizers", "training", "bench"},
+    "cli": INNER | {"menus"} | {"optimizers", "training", "bench", "records", "progress", "study", "report"},
     "__main__": {"cli"},
-    "__init__": INNER | {"optimizers", "training"},
+    "__init__": INNER | {"optimizers", "training", "bench"},
 }
 
 

@@ -9,7 +9,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from fastopt.errors import ConfigError, unknown_name
-from fastopt.optimizers import OPTIMIZERS
+from fastopt.optimizers import OPTIMIZERS, make_optimizer
+from fastopt.optimizers.spec import canonical
+from fastopt.study.ranges import learning_rate_range
 from fastopt.training import models
 from fastopt.training.datasets import Dataset
 from fastopt.training.models import Mlp
@@ -20,21 +22,14 @@ DEFAULT_BATCH_SIZES = (1, 8, 32, 128, 512)
 # The seed of all search trials, and of no final run; fixed, so that another number of seeds chooses the same rates.
 SEARCH_SEED = 1_000_000
 
-# Where the log-uniform search looks: wide enough for batch size 1 and for a full batch, on inputs of unit scale.
-LEARNING_RATE_RANGES = {
-    "sgd": (3e-3, 10.0),
-    "momentum": (3e-3, 10.0),  # in its averaged form it wants the rates of plain SGD
-    "rmsprop": (1e-4, 0.3),
-    "adam": (1e-4, 0.3),
-}
-
 
 @dataclass(frozen=True)
 class StudyConfig:
     """The axes and budgets of a comparison, as the user gave them.
 
-    optimizers x batch_sizes are the cells. `tune` trials of the learning rate per cell on `SEARCH_SEED` (0: no search,
-    `learning_rate` for all), then `n_seeds` final runs at the chosen rate on seeds 0, 1, ...; each run `epochs` long.
+    optimizers ("adam", "adam(beta2=0.99)") x batch_sizes are the cells. `tune` trials of the learning rate per cell on
+    `SEARCH_SEED` (0: no search, `learning_rate` for all), then `n_seeds` final runs at the chosen rate on seeds 0, 1,
+    ...; each run `epochs` long.
     `batch_sizes` are digits or "full"; empty means 1, 8, 32, 128, 512 as far as they are below the training rows, and
     full. `workers` is the number of runs that train side by side, None for one per core.
     """
@@ -57,7 +52,7 @@ class StudyConfig:
 
     def check(self) -> None:
         """Raise ConfigError for whatever can be wrong without looking at the data."""
-        _check_names("optimizer", self.optimizers, OPTIMIZERS)
+        _check_optimizers(self.optimizers)
         if self.model not in models.MODELS:
             raise unknown_name("model", self.model, models.MODELS)
         if self.dtype not in ("float32", "float64"):
@@ -109,7 +104,7 @@ class Study:
                 "dataset": config.dataset,
                 "model": config.model,
                 "hidden": list(self.model.widths[1:-1]),
-                "optimizers": list(config.optimizers),
+                "optimizers": list(self.ranges),
                 "batch_sizes": list(dict.fromkeys(cell.batch for cell in self.cells)),
                 "seeds": list(range(config.n_seeds)),
                 "search_seed": SEARCH_SEED,
@@ -147,8 +142,9 @@ def plan(config: StudyConfig, dataset: Dataset) -> Study:
     for batch, other in itertools.combinations(batches, 2):
         if sizes[batch] == sizes[other]:
             raise ConfigError(f'batch sizes "{batch}" and "{other}" are both {sizes[batch]} rows: name each once')
-    cells = tuple(Cell(name, batch, sizes[batch]) for name in config.optimizers for batch in batches)
-    return Study(config, dataset, model, cells, {name: LEARNING_RATE_RANGES[name] for name in config.optimizers})
+    names = [canonical(spec) for spec in config.optimizers]
+    cells = tuple(Cell(name, batch, sizes[batch]) for name in names for batch in batches)
+    return Study(config, dataset, model, cells, {name: learning_rate_range(name) for name in names})
 
 
 def _batch_number(batch: str) -> int | str:
@@ -160,13 +156,13 @@ def _batch_number(batch: str) -> int | str:
         return batch  # resolve_batch_size says what is wrong with it
 
 
-def _check_names(kind: str, names: Sequence[str], known: Sequence[str] | dict[str, Any]) -> None:
-    if not names:
-        raise ConfigError(f"no {kind} to compare; known: {', '.join(sorted(known))}")
-    for name in names:
-        if name not in known:
-            raise unknown_name(kind, name, known)
-    _check_distinct(kind, names)
+def _check_optimizers(specs: Sequence[str]) -> None:
+    if not specs:
+        raise ConfigError(f"no optimizer to compare; known: {', '.join(sorted(OPTIMIZERS))}")
+    for spec in specs:
+        learning_rate_range(spec)
+        make_optimizer(spec)
+    _check_distinct("optimizer", [canonical(spec) for spec in specs])
 
 
 def _check_distinct(kind: str, names: Sequence[str]) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from fastopt.optimizers import OPTIMIZERS
+from fastopt.optimizers import make_optimizer
 from fastopt.study.config import Cell, Study
 from fastopt.training.run import Run
 
@@ -47,7 +47,7 @@ def make_run(
     study: Study, cell: Cell, learning_rate: float, seed: int, stop: npt.NDArray[np.int64], *, parallel: bool
 ) -> Run:
     """Build the training run of a cell."""
-    optimizer = OPTIMIZERS[cell.optimizer](learning_rate=learning_rate)
+    optimizer = make_optimizer(cell.optimizer, learning_rate=learning_rate)
     return Run(
         study.dataset, study.model, optimizer, batch_size=cell.batch_size, seed=seed, parallel=parallel, stop=stop
     )

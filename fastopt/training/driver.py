@@ -17,9 +17,10 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit, prange, types
 
-from fastopt.kernels import callback
+from fastopt.kernels import callback, norm
 from fastopt.kernels.callback import call_float64, call_void
 from fastopt.kernels.cpu import COMPILE_OPTIONS, FLOATS, source_digest
+from fastopt.kernels.norm import LANES, block_squares, clip_factor, norm_of
 from fastopt.training import shuffle
 from fastopt.training.shuffle import shuffle_rows
 
@@ -55,7 +56,7 @@ def compiled_driver(dtype: npt.DTypeLike, *, parallel: bool) -> Any:
     i, integers, numbers = types.int64, types.int64[::1], types.float64[::1]
     buffers = (flat, table, table, flat, numbers, numbers)
     where = (data, data, integers, integers, table, integers, numbers)
-    signature = types.void(i, i, i, *buffers, *where, i, i, i, i, integers, integers, numbers)
+    signature = types.void(i, i, i, *buffers, *where, i, i, i, i, integers, integers, numbers, numbers)
     return njit(signature, parallel=parallel, **COMPILE_OPTIONS)(_driver(f"parallel={parallel} {_baked_in()}"))
 
 
@@ -72,7 +73,7 @@ def compiled_evaluation(dtype: npt.DTypeLike, *, parallel: bool) -> Any:
 
 def _baked_in() -> Any:
     """Return a digest of the modules whose code becomes part of the drivers: Numba's cache does not watch them."""
-    return source_digest(callback, shuffle)
+    return source_digest(callback, norm, shuffle)
 
 
 def _driver(variant: str) -> Any:
@@ -84,7 +85,7 @@ def _driver(variant: str) -> Any:
         grads,  # f[chunks, n]
         state,  # f[k, n]
         buffers,  # f[r]
-        hyper,  # float64[h], hyper[0] is set before every step
+        hyper,  # float64[h], hyper[0] is set before every step; the last is clip_norm, inf for none
         rate_args,  # float64[a]
         X,  # f[N, d]
         Y,  # f[N, q]
@@ -100,6 +101,7 @@ def _driver(variant: str) -> Any:
         progress,  # int64[N_PROGRESS], in and out
         stop,  # int64[1], set to 1 by another thread
         losses,  # float64[chunks]; losses[0] leaves with the mean loss of the last batch
+        partials,  # float64[norm.blocks_of(n)], for the gradient's norm
     ):
         variant  # noqa: B018  (part of the cache key, see kernels/cpu.py)
         epoch, position, step, samples = progress[EPOCH], progress[POSITION], progress[STEP], progress[SAMPLES]
@@ -123,7 +125,13 @@ def _driver(variant: str) -> Any:
                 break
             step += 1
             hyper[0] = call_float64(learning_rate, (step, epoch, rate_args))
-            call_void(update, (params, grads[:chunks], state, hyper, step, 1.0 / b if mean else 1.0))
+            grad_scale = 1.0 / b if mean else 1.0
+            if hyper[hyper.size - 1] < np.inf:
+                for block in prange(partials.size):
+                    partials[block] = block_squares(grads[:chunks], block, np.empty(LANES))
+                grad_scale *= clip_factor(norm_of(partials, grad_scale), hyper[hyper.size - 1])
+                chunks = 1  # the rows are summed by now
+            call_void(update, (params, grads[:chunks], state, hyper, step, grad_scale))
             losses[0] = loss / b
             position += b
             samples += b

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from fastopt.kernels.norm import blocks_of
 from fastopt.optimizers import Optimizer
 from fastopt.training import driver
 from fastopt.training.datasets import Dataset
@@ -54,7 +55,7 @@ class Run:
         self.chunks = driver.chunks_for(batch_size)
         n, largest = self.params.size, math.ceil(batch_size / self.chunks)
         self.grads = np.zeros((self.chunks, n), dtype)
-        self.state = np.zeros((len(optimizer.rule.states), n), dtype)
+        self.state = optimizer.initial_state(n, dtype)
         self.buffers = np.zeros(model.n_buffers, dtype)
         self.hyper = optimizer.hyper.copy()
         self.rate_args = self.hyper[:1].copy()
@@ -64,6 +65,7 @@ class Run:
         self.order = np.empty_like(self.rows)
         self.workspace = np.empty((self.chunks, model.workspace_size(largest)), dtype)
         self.losses = np.zeros(self.chunks)
+        self.partials = np.zeros(blocks_of(n))
         self.progress = driver.new_progress()
         self.stop = np.zeros(1, dtype=np.int64) if stop is None else stop
         self.seconds = 0.0
@@ -116,6 +118,7 @@ class Run:
             self.progress,
             self.stop,
             self.losses,
+            self.partials,
         )
         self.seconds += time.perf_counter() - start
 

@@ -16,6 +16,7 @@ from fastopt.kernels.cpu import COMPILE_OPTIONS, source_digest
 
 
 def constant(step, epoch, args):  # type: ignore[no-untyped-def]
+    """The base rate at every step."""
     return args[0]
 
 

@@ -3,18 +3,35 @@
 import importlib.util
 import json
 import math
+import subprocess
+import sys
+import types
 
 import numpy as np
 import pytest
 
 from fastopt.bench import contenders
-from fastopt.bench.contenders import Contender, epochs, recipes, updates
+from fastopt.bench.contenders import Contender, epochs, recipes, update_peers, updates
 from fastopt.bench.contenders.epochs import EpochCase, FastoptEpochs, NumpyEager
-from fastopt.bench.contenders.updates import FastoptSerial, NumpyUnfused, UpdateCase
+from fastopt.bench.contenders.update_case import UpdateCase
+from fastopt.bench.contenders.updates import Ceiling, FastoptFlat, FastoptSerial, NumpyUnfused
+from fastopt.bench.interleave import TIMED, Row, check_answer
 from fastopt.bench.process import Worker
-from fastopt.errors import ConfigError, WorkerError
+from fastopt.errors import ConfigError, PeerUnavailable, WorkerError
 
 OPTIMIZERS = sorted(recipes.HYPER)
+# What a peer does not offer, and what it says then.
+REFUSED = {
+    **{("torch fused", "rmsprop", dtype): "no fused RMSprop" for dtype in ("float32", "float64")},
+    **{("torch fused direct", "rmsprop", dtype): "no fused RMSprop" for dtype in ("float32", "float64")},
+    **{
+        ("deepspeed", optimizer, dtype): f"DeepSpeed has no {optimizer} on the CPU"
+        for optimizer in OPTIMIZERS
+        for dtype in ("float32", "float64")
+        if optimizer != "adam"
+    },
+    ("deepspeed", "adam", "float64"): "DeepSpeed's CPU Adam has no float64",
+}
 SMALL_EPOCH = {"n_features": 20, "hidden": (7, 5), "n_classes": 3, "threads": 1}
 
 
@@ -27,7 +44,8 @@ def worker():
         if (kind, name) not in running:
             missing = contenders.find(kind, name)().available()
             if missing is not None:
-                pytest.skip(missing)
+                extra = "peers-extra" if name == "deepspeed" else "peers"
+                pytest.skip(f"{missing}, or fastopt[{extra}]")
             running[kind, name] = Worker(name, kind, 1)
         return running[kind, name]
 
@@ -48,14 +66,37 @@ def assert_passes_its_checks(worker, case):
 # --- The right answer -----------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("dtype", ["float32", "float64"])
-@pytest.mark.parametrize("optimizer", OPTIMIZERS)
-@pytest.mark.parametrize("name", updates.CONTENDERS)
-def test_every_update_contender_gives_the_reference_answer(worker, name, optimizer, dtype):
-    if (name, optimizer) == ("torch fused", "rmsprop"):
-        assert "no fused RMSprop" in worker("update", name).prepare(UpdateCase(optimizer, 8, threads=1))
-        return
-    assert_passes_its_checks(worker("update", name), UpdateCase(optimizer, 1003, dtype=dtype, threads=1))
+def offered_updates():
+    """Every contender with every case of 1003 elements that it was made for and offers, in one array and in 17."""
+    for name, contender in updates.CONTENDERS.items():
+        for optimizer in OPTIMIZERS:
+            for dtype in ("float32", "float64"):
+                for n_tensors in (1, 17):
+                    case = UpdateCase(optimizer, 1003, dtype=dtype, n_tensors=n_tensors, threads=1)
+                    if contender.answers and contender.suits(case) and (name, optimizer, dtype) not in REFUSED:
+                        yield pytest.param(name, case, id=f"{name}-{optimizer}-{dtype}-{n_tensors}")
+
+
+@pytest.mark.parametrize(("name", "case"), [*offered_updates()])
+def test_every_update_contender_gives_the_reference_answer(worker, name, case):
+    assert_passes_its_checks(worker("update", name), case)
+
+
+@pytest.mark.parametrize(("name", "optimizer", "dtype"), REFUSED)
+def test_what_a_peer_does_not_offer_it_refuses_with_the_reason(name, optimizer, dtype):
+    contender = contenders.find("update", name)()
+    with pytest.raises(PeerUnavailable, match=REFUSED[name, optimizer, dtype]):
+        contender.prepare(UpdateCase(optimizer, 8, dtype=dtype, threads=1))
+
+
+@pytest.mark.parametrize("name", ["fastopt serial", "fastopt flat", "torch fused direct", "optax", "deepspeed"])
+def test_steps_go_on_where_the_last_call_stopped(worker, name):
+    case = UpdateCase("adam", 999, n_tensors=1, threads=1)
+    process = worker("update", name)
+    assert process.prepare(case) is None
+    process.time(2)
+    process.time(3)
+    assert case.error(process.result(), 5) <= 1e-4
 
 
 @pytest.mark.parametrize("batch_size", [1, 3, 40])
@@ -102,7 +143,7 @@ def test_another_hyperparameter_is_a_wrong_answer(monkeypatch, optimizer, name, 
 def test_a_last_element_left_behind_is_a_wrong_answer():
     class Short(NumpyUnfused):
         def result(self):
-            params = self.params.copy()
+            params = super().result().copy()
             params[-1] = self.case.arrays()[0][-1]
             return params
 
@@ -166,6 +207,43 @@ def test_a_nan_and_a_wrong_shape_are_no_answer(case):
     assert case.error(params[:-1], 1) == math.inf
 
 
+def test_a_tensor_in_the_place_of_another_is_a_wrong_answer():
+    class Swapped(NumpyUnfused):
+        def result(self):
+            self.params[0], self.params[1] = self.params[1], self.params[0]
+            return super().result()
+
+    assert failed_checks(Swapped(), UpdateCase("adam", 1003, n_tensors=17, threads=1)) == [0]
+
+
+# --- The ceiling ----------------------------------------------------------------------------------------------------
+
+
+def test_the_ceiling_is_asked_whether_it_is_there_and_not_for_its_answer(worker):
+    row = Row("ceiling")
+    check_answer(worker("update", "ceiling"), UpdateCase("sgd", updates.CEILING_FROM, threads=1), row)
+    assert (row.status, row.reason, row.errors) == (TIMED, "", [])
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", "rmsprop", "adam"])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_the_ceiling_reads_and_writes_every_array_of_the_step(monkeypatch, optimizer, dtype):
+    monkeypatch.setattr(updates, "CEILING_FROM", 1)
+    case = UpdateCase(optimizer, 20_001, dtype=dtype, threads=1)
+    contender = Ceiling()
+    contender.prepare(case)
+    contender.run(1)
+    params, (grad,) = case.arrays()
+    change = grad.dtype.type(1e-3) * grad
+    assert contender.result().dtype == dtype
+    np.testing.assert_allclose(contender.result(), params + change, rtol=1e-5, atol=1e-7)
+    assert len(contender.state) == case.n_states
+    for row in contender.state:
+        np.testing.assert_array_equal(row[: case.n], change)
+        assert row.ctypes.data % 64 == 0
+        assert not row[case.n :].any()
+
+
 # --- Exactly as much work as asked for ------------------------------------------------------------------------------
 
 
@@ -199,7 +277,7 @@ def test_a_run_that_diverges_is_not_timed_as_if_it_had_been_done():
 # --- Cases ----------------------------------------------------------------------------------------------------------
 
 CASES = [
-    UpdateCase("rmsprop", 77, dtype="float64", threads=3, seed=5, n_gradients=2),
+    UpdateCase("rmsprop", 77, dtype="float64", threads=3, seed=5, n_gradients=2, n_tensors=7),
     EpochCase("momentum", 4, 9, hidden=(3, 2), n_features=6, n_classes=4, n_distinct=2, threads=1, seed=8),
 ]
 
@@ -223,6 +301,8 @@ def test_a_record_that_is_no_case_is_refused(record):
         (lambda: UpdateCase("adam", 1e3), "n must be a whole number"),
         (lambda: UpdateCase("adam", 5, dtype="float16"), "dtype must be"),
         (lambda: UpdateCase("adam", 5, threads=0), "threads must be"),
+        (lambda: UpdateCase("adam", 5, n_tensors=0), "n_tensors must be a whole number of at least 1, got 0"),
+        (lambda: UpdateCase("adam", 5, n_tensors=2), "5 elements cannot be divided among 2 tensors of equal size"),
         (lambda: EpochCase("adam", 0, 5), "batch_size must be"),
         (lambda: EpochCase("adam", 6, 5), "batch size 6 is larger than the 5 rows"),
         (lambda: EpochCase("adam", 1, 5, hidden=(0,)), r"hidden\[0\] must be"),
@@ -261,6 +341,27 @@ def test_the_same_case_is_the_same_numbers(case):
         assert np.array_equal(first.labels, second.labels)
 
 
+def test_tensors_are_the_array_in_pieces_each_of_its_own():
+    case = UpdateCase("adam", 12, n_tensors=3)
+    whole, _ = case.arrays()
+    parts = case.split(whole)
+    assert [part.shape for part in parts] == [(4,)] * 3
+    np.testing.assert_array_equal(np.concatenate(parts), whole)
+    assert not any(np.shares_memory(part, whole) for part in parts)
+    assert UpdateCase("adam", 12).split(whole) == [whole]
+
+
+@pytest.mark.parametrize(("n", "n_tensors", "checked"), [(50_000_000, 1, 1_000_003), (6_000_000, 3, 1_000_002)])
+def test_a_large_case_is_checked_on_a_smaller_one_of_as_many_tensors(n, n_tensors, checked):
+    (check,) = UpdateCase("adam", n, n_tensors=n_tensors).checks()
+    assert (check.case.n, check.case.n_tensors) == (checked, n_tensors)
+
+
+def test_the_label_says_how_many_tensors():
+    assert UpdateCase("adam", 3000).label == "adam float32 3e+03 elements"
+    assert UpdateCase("adam", 3000, n_tensors=30).label == "adam float32 3e+03 elements in 30 tensors"
+
+
 def test_repeated_rows_repeat():
     data = EpochCase("adam", 4, 9, n_features=6, n_classes=4, n_distinct=2).arrays()
     assert np.array_equal(data.features[:2], data.features[6:8])
@@ -283,6 +384,23 @@ def test_the_menu_calls_contenders_by_their_names(kind):
         assert contenders.versions(kind, name)["numpy"] == np.__version__
 
 
+def test_a_menu_holds_who_was_made_for_the_case():
+    one, many, large = (
+        contenders.menu_for(case)
+        for case in (UpdateCase("adam", 900), UpdateCase("adam", 900, n_tensors=3), UpdateCase("adam", 1_000_000))
+    )
+    peers = ("numpy", "torch foreach", "torch fused", "torch fused direct", "optax", "deepspeed")
+    assert one == ("fastopt serial", "fastopt parallel", "fastopt flat", *peers)
+    assert many == ("fastopt list", "fastopt flat", *peers)
+    assert large == (*one, "ceiling")
+    assert contenders.menu_for(EpochCase("adam", 1, 5)) == contenders.menu("epoch")
+
+
+def test_who_was_not_made_for_a_case_refuses_it():
+    with pytest.raises(PeerUnavailable, match='"fastopt serial" is not made for adam float32 '):
+        FastoptSerial().prepare(UpdateCase("adam", 6, n_tensors=2))
+
+
 def test_an_unknown_contender_is_refused_with_the_menu():
     with pytest.raises(ConfigError, match=r'unknown update contender "torch fusd" .did you mean "torch fused"'):
         contenders.find("update", "torch fusd")
@@ -296,11 +414,60 @@ def test_what_is_missing_is_said_with_the_cure():
     assert NumpyUnfused().available() is None
 
 
-def test_torch_contenders_ask_for_torch():
-    missing = importlib.util.find_spec("torch") is None
-    for kind, name in (("update", "torch foreach"), ("update", "torch fused"), ("epoch", "torch eager")):
-        reason = contenders.find(kind, name)().available()
-        assert reason == ("torch not installed: pip install torch" if missing else None)
+@pytest.mark.parametrize(
+    ("kind", "name", "needs"),
+    [
+        ("update", "torch foreach", ["torch"]),
+        ("update", "torch fused", ["torch"]),
+        ("update", "torch fused direct", ["torch"]),
+        ("update", "optax", ["jax", "optax"]),
+        ("update", "deepspeed", ["torch", "deepspeed", "ninja"]),
+        ("epoch", "torch eager", ["torch"]),
+    ],
+)
+def test_peers_ask_for_their_libraries(kind, name, needs):
+    missing = [library for library in needs if importlib.util.find_spec(library) is None]
+    reason = f"{', '.join(missing)} not installed: pip install {' '.join(missing)}" if missing else None
+    assert contenders.find(kind, name)().available() == reason
+
+
+def test_a_deepspeed_that_cannot_be_built_is_unavailable_with_the_reason(monkeypatch):
+    def without_compiler(*arguments, **options):
+        raise RuntimeError("requires the cpu_adam op") from OSError("c++:\nnot found")
+
+    fake = types.ModuleType("deepspeed.ops.adam")
+    fake.DeepSpeedCPUAdam = without_compiler
+    for module in ("deepspeed", "deepspeed.ops"):
+        monkeypatch.setitem(sys.modules, module, types.ModuleType(module))
+    monkeypatch.setitem(sys.modules, "deepspeed.ops.adam", fake)
+    monkeypatch.setenv("PATH", "/nowhere")
+    with pytest.raises(PeerUnavailable, match=r"could not build its CPU Adam: c\+\+: not found$"):
+        update_peers.DeepSpeed().make([])
+
+
+def test_optax_gives_its_arrays_to_xla_and_gets_them_back_updated():
+    if missing := update_peers.Optax().available():
+        pytest.skip(f"{missing}, or fastopt[peers]")
+    program = (
+        "import jax\n"
+        "from fastopt.bench.contenders.update_case import UpdateCase\n"
+        "from fastopt.bench.contenders.update_peers import Optax\n"
+        "optax = Optax()\n"
+        "optax.prepare(UpdateCase('adam', 999, n_tensors=3))\n"
+        "before = jax.tree.leaves((optax.params, optax.state))\n"
+        "optax.run(1)\n"
+        "assert all(array.is_deleted() for array in before)\n"
+    )
+    # an interpreter of its own: JAX starts threads
+    done = subprocess.run([sys.executable, "-W", "error", "-P", "-c", program], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
+def test_the_flat_array_is_aligned_and_one_for_all():
+    contender = FastoptFlat()
+    contender.prepare(UpdateCase("adam", 999, n_tensors=3, threads=1))
+    assert contender.params.ctypes.data % 64 == 0
+    assert all(np.shares_memory(view, contender.params) for view in contender.views)
 
 
 def test_a_contender_can_come_from_a_file(tmp_path):

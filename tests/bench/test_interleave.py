@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from fastopt.bench import interleave
-from fastopt.bench.contenders import updates
-from fastopt.bench.contenders.updates import UpdateCase
+from fastopt.bench.contenders import update_case
+from fastopt.bench.contenders.update_case import UpdateCase
 from fastopt.bench.interleave import FAILED, TIMED, UNAVAILABLE, compare
 from fastopt.bench.process import Block
 from fastopt.errors import ConfigError, WorkerError
@@ -54,7 +54,7 @@ class FakeWorker:
         return Block(self.stage.unit_s[self.name] * repeats * self.stage.noise(block), 2)
 
     def result(self):
-        return updates._reference(self.case, self.units)[1]
+        return update_case.reference(self.case, self.units)[1]
 
     def release(self):
         self.stage.log.append((self.name, "release", 0))
@@ -99,9 +99,9 @@ def test_the_answer_is_checked_before_anything_is_timed():
     fake(stage)
     for name in NAMES:
         prepared = stage.asked(name, "prepare")
-        assert prepared[0] == updates.CHECK_GRADIENTS
+        assert prepared[0] == update_case.CHECK_GRADIENTS
         assert set(prepared[1:]) == {1}
-        assert stage.asked(name, "time")[0] == updates.CHECK_STEPS
+        assert stage.asked(name, "time")[0] == update_case.CHECK_STEPS
 
 
 def test_every_block_is_warm_and_on_fresh_arrays_and_only_one_contender_holds_any():
@@ -222,6 +222,19 @@ def test_who_fails_the_checks_is_a_row_with_the_reason_and_is_not_timed(worker, 
     json.dumps(comparison.record(), allow_nan=False)
 
 
+def test_who_does_not_do_the_work_is_timed_whatever_its_answer():
+    stage = Stage()
+    stage.make["ceiling"] = Wrong
+    row = fake(stage, names=["numpy", "ceiling"]).row("ceiling")
+    assert (row.status, row.errors, len(row.samples)) == (TIMED, [], 8)
+
+
+def test_who_does_not_do_the_work_may_still_be_missing():
+    stage = Stage()
+    stage.make["ceiling"] = Absent
+    assert fake(stage, names=["numpy", "ceiling"]).row("ceiling").status == UNAVAILABLE
+
+
 def test_who_dies_on_the_way_keeps_its_samples_and_leaves_the_rounds():
     stage = Stage()
     stage.make["numpy"] = DiesInRoundThree
@@ -282,7 +295,7 @@ def test_real_workers_are_checked_timed_and_described():
         assert (row.status, row.reason) == (TIMED, "")
         assert len(row.samples) == 6
         assert min(row.unit_s) > 0
-        assert 0 <= row.errors[0] <= updates.TOLERANCES["float32"]
+        assert 0 <= row.errors[0] <= update_case.TOLERANCES["float32"]
         assert row.facts["versions"]["numpy"] == np.__version__
         assert row.facts["variables"]["OMP_NUM_THREADS"] == "1"
     assert comparison.ratio("numpy", "fastopt serial").known

@@ -10,63 +10,140 @@ import numpy as np
 import pytest
 
 from fastopt.kernels import cpu, reference
+from fastopt.kernels.around import Around, flush_below
 from fastopt.kernels.rules import RULES
 
+from .hyper import HYPER
 from .tolerances import TOLERANCE, relative_error
 
-HYPER = {"learning_rate": 0.05, "beta": 0.9, "beta1": 0.9, "beta2": 0.999, "eps": 1e-8}
 DTYPES = [np.float32, np.float64]
+SIZES = (0, 1, 15, 16, 17, 33, 1000, 100_003)
 BLOCKS = 2 * cpu.BLOCK + 11  # three iterations of the outer loop, the last one short
+
+
+def start(rng, n, dtype):
+    """Parameters away from zero: where a tiny parameter meets a velocity that just cancelled out, |p| + |step| says
+    nothing about the rounding of the terms that cancelled."""
+    return (rng.choice([-1.0, 1.0], n) * rng.uniform(0.5, 2.0, n)).astype(dtype)
+
+
+def hyper_of(rule, clip_value=np.inf, weight_decay=0.0):
+    return np.array([*(HYPER[name] for name in rule.hyper), clip_value, weight_decay, np.inf])
 
 
 def problem(rule, n, dtype, rows=1, clip_value=np.inf, weight_decay=0.0):
     """Parameters, gradients, state after some past, hyperparameters."""
     rng = np.random.default_rng(n)
-    # Away from zero: where a tiny parameter meets a velocity that just cancelled out, |p| + |step| says nothing about
-    # the rounding of the terms that cancelled.
-    params = (rng.choice([-1.0, 1.0], n) * rng.uniform(0.5, 2.0, n)).astype(dtype)
     grads = rng.standard_normal((rows, n)).astype(dtype)
     state = np.abs(rng.standard_normal((len(rule.states), n))).astype(dtype)  # v and s are averages of squares
-    hyper = np.array([*(HYPER[name] for name in rule.hyper), clip_value, weight_decay])
-    return params, grads, state, hyper
+    return start(rng, n, dtype), grads, state, hyper_of(rule, clip_value, weight_decay)
 
 
-def check_steps(rule, compiled, problem, steps=5):
-    params, grads, state, hyper = problem
+def check_step(rule, compiled, arguments, flushes=True):
+    """Do one step in place and hold it against the oracle's; the gradients stay as they are."""
+    params, grads, state, hyper, step, scale = arguments
+    limit = float(flush_below(params.dtype)) if flushes else 0.0
+    want, want_state, before, before_state = params.copy(), state.copy(), params.copy(), state.copy()
+    with np.errstate(all="ignore"):
+        reference.update(reference.FORMULAS[rule.name], want, grads, want_state, hyper, step, scale, limit)
+    cpu.call_update(compiled.address, params, grads.copy(), state, hyper, step, scale)
     tolerance = TOLERANCE[params.dtype]
-    for step in range(1, steps + 1):
-        hyper[0] = 0.05 / step
-        gradient = grads * params.dtype.type(step)
-        want, want_state = params.copy(), state.copy()
-        reference.update(rule.name, want, gradient, want_state, hyper, step, 0.5)
-        before, before_state = params.copy(), state.copy()
-        cpu.call_update(compiled.address, params, gradient.copy(), state, hyper, step, 0.5)
-        assert relative_error(params, want, before) <= tolerance
-        assert relative_error(state, want_state, before_state) <= tolerance
+    # Once state is infinite, b s + (1 - b) g^2 stays so and m + (1 - b)(g - m) is NaN: lost either way.
+    alive = np.isfinite(before_state).all(axis=0)
+    assert relative_error(params[alive], want[alive], before[alive]) <= tolerance
+    for name, *rows in zip(rule.states, state, want_state, before_state, strict=True):
+        assert relative_error(*(row[alive] for row in rows), negligible=2 * limit) <= tolerance, name
+    assert not np.isfinite(state[:, ~alive]).all(axis=0).any()
+
+
+SPECIAL = (0.0, 1e-40, -1e-310, 1e15, -1e15, np.nan, np.inf, -np.inf)
+
+
+def special_gradients(rng, n, dtype):
+    """Normal gradients; from the eighth on, every fourth element may get a special one."""
+    grads = rng.standard_normal((1, n))
+    places = np.arange(7, n, 4)
+    chosen = places[rng.random(places.size) < 0.05]
+    grads[0, chosen] = rng.choice(SPECIAL, chosen.size)
+    return grads.astype(dtype)
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("parallel", [False, True], ids=["serial", "parallel"])
 @pytest.mark.parametrize("rule", RULES.values(), ids=RULES)
-def test_every_step_equals_the_reference_at_every_size(rule, parallel, dtype):
+def test_a_hundred_steps_equal_the_reference_at_every_size(rule, parallel, dtype):
+    """With a changing rate and every kind of gradient; parameters are dealt anew before each step, state goes on."""
     compiled = cpu.compiled_update(rule, dtype, parallel=parallel)
-    for n in (0, 1, 15, 16, 17, 33, 1000, BLOCKS):
-        check_steps(rule, compiled, problem(rule, n, dtype))
+    for n in SIZES:
+        rng, hyper = np.random.default_rng(n), hyper_of(rule)
+        state = np.zeros((len(rule.states), n), dtype)
+        for step in range(1, 101):
+            hyper[0] = 0.05 / step
+            arguments = start(rng, n, dtype), special_gradients(rng, n, dtype), state, hyper, step, 0.5
+            check_step(rule, compiled, arguments)
+        if n >= 1000:
+            assert not np.isfinite(state).all() or not len(rule.states)  # the special ones were there
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize(("clips", "decays"), [(True, False), (False, True), (True, True)])
-def test_gradients_are_scaled_clipped_and_decayed_in_this_order(clips, decays, dtype):
-    rule = RULES["adam"]
-    compiled = cpu.compiled_update(rule, dtype, clips=clips, decays=decays)
+@pytest.mark.parametrize("name", ["sgd", "momentum_ema", "adam", "amsgrad"])
+def test_gradients_are_scaled_clipped_and_decayed_in_this_order(name, clips, decays, dtype):
+    rule = RULES[name]
+    compiled = cpu.compiled_update(rule, dtype, Around(clips, decays))
     bounds = {"clip_value": 0.3 if clips else np.inf, "weight_decay": 0.1 if decays else 0.0}
-    check_steps(rule, compiled, problem(rule, 1000, dtype, **bounds))
+    params, grads, state, hyper = problem(rule, 1000, dtype, **bounds)
+    for step in range(1, 6):
+        check_step(rule, compiled, (params, grads * step, state, hyper, step, 0.5))
 
 
 @pytest.mark.parametrize("rows", [2, 3, 8])
 def test_gradient_rows_are_summed_as_they_are_read(rows):
     rule = RULES["momentum_heavy_ball"]
-    check_steps(rule, cpu.compiled_update(rule, np.float64), problem(rule, BLOCKS, np.float64, rows))
+    compiled = cpu.compiled_update(rule, np.float64)
+    check_step(rule, compiled, (*problem(rule, BLOCKS, np.float64, rows), 1, 0.5))
+
+
+@pytest.mark.parametrize("rows", [1, 3])
+@pytest.mark.parametrize("name", ["sgd", "adam"])
+def test_gradients_that_are_to_be_cleared_are_zero_after_the_same_step(name, rows):
+    rule = RULES[name]
+    results = []
+    for zeroes in (False, True):
+        params, grads, state, hyper = problem(rule, BLOCKS, np.float32, rows)
+        compiled = cpu.compiled_update(rule, np.float32, Around(zeroes=zeroes))
+        cpu.call_update(compiled.address, params, grads, state, hyper, 1, 1.0)
+        results.append(params.tobytes() + state.tobytes())
+        assert bool(grads.any()) is not zeroes
+    assert results[0] == results[1]
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("name", ["momentum_heavy_ball", "adam", "amsgrad"])
+def test_state_below_the_limit_becomes_zero_unless_told_otherwise(name, dtype):
+    rule, limit = RULES[name], flush_below(dtype)
+    for flushes in (True, False):
+        compiled = cpu.compiled_update(rule, dtype, Around(flushes=flushes))
+        params, state = np.ones(4, dtype), np.empty((len(rule.states), 4), dtype)
+        state[:] = limit * np.array([0.5, -0.5, 4.0, -4.0], dtype)
+        if name != "momentum_heavy_ball":
+            np.abs(state, out=state)  # a second moment is not negative
+        cpu.call_update(compiled.address, params, np.zeros((1, 4), dtype), state, hyper_of(rule), 1, 1.0)
+        assert bool(state[:, :2].any()) is not flushes
+        assert state[:, 2:].all()
+
+
+def test_a_dead_gradient_leaves_no_subnormal_number_behind():
+    rule = RULES["adam"]
+    compiled = cpu.compiled_update(rule, np.float32)
+    params, grads, state, hyper = problem(rule, 100, np.float32)
+    for step in range(1, 3000):
+        if step == 5:
+            grads[:] = 0
+        cpu.call_update(compiled.address, params, grads, state, hyper, step, 1.0)
+        smallest = np.abs(state[state != 0]).min(initial=1.0)
+        assert smallest >= flush_below(np.float32)
+    assert not state[0].any()  # m fades by a tenth a step
 
 
 @pytest.mark.parametrize("rule", RULES.values(), ids=RULES)
@@ -88,11 +165,11 @@ def test_serial_and_parallel_give_the_same_bits_for_any_number_of_threads(rule):
 
 def test_a_nan_gradient_passes_the_clip_and_reaches_the_parameter():
     rule = RULES["sgd"]
-    compiled = cpu.compiled_update(rule, np.float32, clips=True)
+    compiled = cpu.compiled_update(rule, np.float32, Around(clips=True))
     params, _, state, _ = problem(rule, 3, np.float32)
     grads = np.array([[np.nan, np.inf, -np.inf]], dtype=np.float32)
     before = params.copy()
-    cpu.call_update(compiled.address, params, grads, state, np.array([1.0, 2.0, 0.0]), 1, 1.0)
+    cpu.call_update(compiled.address, params, grads, state, np.array([1.0, 2.0, 0.0, np.inf]), 1, 1.0)
     assert np.isnan(params[0])
     np.testing.assert_array_equal(params[1:], before[1:] - np.array([2.0, -2.0], np.float32))
 
@@ -100,14 +177,17 @@ def test_a_nan_gradient_passes_the_clip_and_reaches_the_parameter():
 LLVM_OF_ALL = """
     import numpy as np
     from fastopt.kernels import cpu
+    from fastopt.kernels.around import Around
     from fastopt.kernels.rules import RULES, Rule, sgd_coefficients
 
+    HALF = 0.5
+
     def careless(param, grad, learning_rate):
-        return (param - learning_rate * grad * 0.5,)
+        return (param - learning_rate * grad * HALF,)
 
     careless = Rule("careless", careless, sgd_coefficients, (), ("learning_rate",))
     for rule in (*RULES.values(), careless):
-        llvm = cpu.compiled_update(rule, np.float32, clips=True, decays=True)._library.get_llvm_str()
+        llvm = cpu.compiled_update(rule, np.float32, Around(clips=True, decays=True))._library.get_llvm_str()
         print(rule.name, llvm.count(" x float>"), llvm.count(" x double>"))
 """
 
@@ -126,7 +206,7 @@ def test_the_float32_loop_is_vectorised_and_holds_no_float64(name, vectors):
     assert doubles == 0
 
 
-def test_a_stray_literal_in_a_rule_shows_as_vectors_of_double(vectors):
+def test_a_stray_number_in_a_rule_shows_as_vectors_of_double(vectors):
     assert vectors["careless"][1] > 0
 
 
@@ -146,7 +226,7 @@ SECOND_PROCESS = """
             hits.append(cpu.compiled_update(RULES[name], np.float32, parallel=parallel).cache_hits)
     serial = cpu.compiled_update(RULES["adam"], np.float32)
     arrays = np.ones(5, np.float32), np.ones((1, 5), np.float32), np.zeros((2, 5), np.float32)
-    cpu.call_update(serial.address, *arrays, np.array([0.1, 0.9, 0.999, 1e-8, np.inf, 0.0]), 1, 1.0)
+    cpu.call_update(serial.address, *arrays, np.array([0.1, 0.9, 0.999, 1e-8, np.inf, 0.0, np.inf]), 1, 1.0)
     stats = cpu.call_update.stats
     print(hits, sum(stats.cache_hits.values()), sum(stats.cache_misses.values()), arrays[0][0])
 """
@@ -179,9 +259,9 @@ CHECK_ALL = """
             assert compiled.cache_hits == 1
             k = len(RULES[name].states)
             params, grads, state = (np.ones(shape, np.float32) for shape in (40, (1, 40), (k, 40)))
-            values = np.array([*(hyper[h] for h in RULES[name].hyper), np.inf, 0.0])
+            values = np.array([*(hyper[h] for h in RULES[name].hyper), np.inf, 0.0, np.inf])
             expected, expected_state = params.copy(), state.copy()
-            reference.update(name, expected, grads, expected_state, values, 3)
+            reference.update(reference.FORMULAS[name], expected, grads, expected_state, values, 3)
             cpu.call_update(compiled.address, params, grads, state, values, 3, 1.0)
             print(name, parallel, np.allclose(params, expected), np.allclose(state, expected_state))
 """

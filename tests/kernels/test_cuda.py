@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from fastopt.kernels import cuda, reference
+from fastopt.kernels.around import PLAIN, Around, flush_below
 from fastopt.kernels.rules import RULES, Rule
 
 from . import cuda_simulator_worker as simulator
@@ -28,21 +29,38 @@ def compiler():
         pytest.skip(f"compiling to PTX needs {reason}")
 
 
+CAPABILITIES = [(7, 5), (8, 0), (9, 0)]
+
+
+def check_loop(ptx, compute_capability):
+    assert ".target sm_{}{}".format(*compute_capability) in ptx
+    assert ptx.count(".entry") == 1
+    assert ".func" not in ptx
+    assert ".f64" not in ptx
+
+
 def body(ptx):
     """The instructions of the one kernel, without the names, in which anything may stand."""
     return re.sub(r"\b_Z\w+", "", ptx[ptx.index("\n{") :])
 
 
 @pytest.mark.usefixtures("compiler")
-@pytest.mark.parametrize("variant", [{}, {"clips": True, "decays": True}], ids=["plain", "clips-decays"])
+@pytest.mark.parametrize(
+    ("compute_capability", "wide"),
+    # the wide loop ends with the narrow one's step
+    [((9, 0), False), *((capability, True) for capability in CAPABILITIES)],
+)
 @pytest.mark.parametrize("rule", RULES)
-def test_a_float32_loop_is_one_kernel_without_float64_or_calls(rule, variant):
-    ptx = cuda.compile_ptx(RULES[rule], np.float32, (9, 0), **variant)
-    assert ".target sm_90" in ptx
-    assert ptx.count(".entry") == 1
-    assert ".func" not in ptx
-    assert ".f64" not in ptx
-    assert len(re.findall(r"\bst\.global\.f32", body(ptx))) >= 1 + len(RULES[rule].states)
+def test_a_float32_loop_is_one_kernel_without_float64_or_calls(rule, compute_capability, wide):
+    check_loop(cuda.compile_ptx(RULES[rule], np.float32, compute_capability, wide=wide), compute_capability)
+
+
+@pytest.mark.usefixtures("compiler")
+@pytest.mark.parametrize("wide", [False, True], ids=["narrow", "wide"])
+@pytest.mark.parametrize("around", [Around(flushes=False), Around(clips=True, decays=True, zeroes=True)], ids=str)
+@pytest.mark.parametrize("rule", simulator.REPRESENTATIVES)
+def test_what_happens_around_a_rule_brings_no_float64_and_no_calls(rule, around, wide):
+    check_loop(cuda.compile_ptx(RULES[rule], np.float32, (9, 0), around, wide=wide), (9, 0))
 
 
 @pytest.mark.usefixtures("compiler")
@@ -51,6 +69,19 @@ def test_a_float64_loop_compiles(rule):
     instructions = body(cuda.compile_ptx(RULES[rule], np.float64, (9, 0)))
     assert "st.global.f64" in instructions
     assert ".f32" not in instructions
+
+
+@pytest.mark.usefixtures("compiler")
+@pytest.mark.parametrize("around", [PLAIN, Around(zeroes=True)], ids=str)
+@pytest.mark.parametrize(("dtype", "kind"), [("float32", "v4.f32"), ("float64", "v2.f64")])
+@pytest.mark.parametrize("rule", simulator.REPRESENTATIVES)
+def test_a_wide_loop_moves_every_array_16_bytes_at_a_time(rule, dtype, kind, around):
+    instructions = body(cuda.compile_ptx(RULES[rule], dtype, (9, 0), around, wide=True))
+    arrays = 1 + len(RULES[rule].states)  # params and state; the loop may be unrolled, so there may be more of them
+    loads, stores = (instructions.count(f"{access}.global.{kind}") for access in ("ld", "st"))
+    assert loads > 0
+    assert loads % (arrays + 1) == 0
+    assert stores * (arrays + 1) == loads * (arrays + around.zeroes)
 
 
 @pytest.mark.usefixtures("compiler")
@@ -76,11 +107,18 @@ def test_coefficients_are_worked_out_in_float64_and_stored_in_the_dtype(rule, dt
 
 
 @pytest.mark.usefixtures("compiler")
-@pytest.mark.parametrize("compute_capability", [(7, 5), (8, 0)])
-def test_older_devices_get_their_own_code(compute_capability):
-    ptx = cuda.compile_ptx(RULES["adam"], np.float32, compute_capability)
-    assert ".target sm_{}{}".format(*compute_capability) in ptx
-    assert ".f64" not in ptx
+@pytest.mark.parametrize("compute_capability", CAPABILITIES)
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_a_norm_is_two_kernels_without_calls_that_add_in_float64(dtype, compute_capability):
+    squares, factor = cuda.compile_norm_ptx(dtype, compute_capability)
+    for ptx in (squares, factor):
+        assert ".target sm_{}{}".format(*compute_capability) in ptx
+        assert ptx.count(".entry") == 1
+        assert ".func" not in ptx
+        assert "bar.sync" in ptx
+    assert f"ld.global.{'f32' if dtype == 'float32' else 'f64'}" in body(squares)
+    assert re.search(r"fma\.rn\.f64|add\.f64", body(squares))
+    assert "sqrt.rn.f64" in body(factor)
 
 
 @pytest.mark.usefixtures("compiler")
@@ -116,10 +154,11 @@ def test_every_step_on_the_simulator_is_the_reference_step(rule, dtype, simulate
         assert all_params.dtype == all_states.dtype == dtype
         first, arguments = simulator.steps(case)
         np.testing.assert_array_equal(all_params[0], first)
-        assert not all_states[0].any()
+        limit = flush_below(dtype) if case.around.flushes else 0.0
         for grads, hyper, step in arguments:
             params, state = all_params[step - 1].copy(), all_states[step - 1].copy()
-            reference.update(rule, params, grads, state, hyper, step, simulator.GRAD_SCALE)
+            formula = reference.FORMULAS[rule]
+            reference.update(formula, params, grads, state, hyper, step, simulator.GRAD_SCALE, limit)
             got = all_params[step], *all_states[step]
             for name, new, want, before in zip(
                 ("params", *RULES[rule].states),
@@ -130,6 +169,33 @@ def test_every_step_on_the_simulator_is_the_reference_step(rule, dtype, simulate
             ):
                 error = relative_error(new, want, before)
                 assert error <= TOLERANCE[new.dtype], f"{case}: {name} after step {step}"
+
+
+@needs_numba_cuda
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("flushes", [False, True])
+def test_state_is_flushed_only_where_that_is_compiled(dtype, flushes, simulated):
+    case = simulator.Case("momentum_heavy_ball", dtype, 35, 1, Around(flushes=flushes))
+    state = simulated[f"{case} state"]
+    small = (state[0] > 0) & (state[0] < flush_below(dtype))
+    assert small.any()
+    assert (state[1][small] == 0).all() == flushes
+
+
+@needs_numba_cuda
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("name", simulator.NORMS)
+def test_the_factor_on_the_simulator_is_that_of_the_reference(name, dtype, simulated):
+    clip_norm, grad_scale, *_ = simulator.NORMS[name]
+    gradients = [gradient.sum(axis=0) for gradient in simulator.norm_gradients(name, dtype)]
+    found = simulated[f"{name} norm {dtype}"]
+    assert found.shape == (1,)
+    np.testing.assert_allclose(found[0], reference.norm_factor(gradients, clip_norm, grad_scale), rtol=1e-14)
+
+
+@needs_numba_cuda
+def test_a_factor_multiplies_the_scale_of_the_gradient(simulated):
+    np.testing.assert_array_equal(simulated["step with factor"], np.full(5, -0.5 * 0.25, np.float32))
 
 
 def run_python(code):

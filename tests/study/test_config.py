@@ -8,7 +8,8 @@ import pytest
 
 from fastopt.errors import ConfigError
 from fastopt.optimizers import OPTIMIZERS
-from fastopt.study.config import DEFAULT_BATCH_SIZES, LEARNING_RATE_RANGES, Cell, StudyConfig, plan
+from fastopt.study.config import DEFAULT_BATCH_SIZES, Cell, StudyConfig, plan
+from fastopt.study.ranges import RANGES, UNKNOWN, learning_rate_range
 from fastopt.training.datasets import digits, from_arrays
 
 DIGITS = digits()
@@ -40,6 +41,11 @@ def test_an_unknown_optimizer_is_answered_with_the_menu_and_the_nearest_name():
         ({"optimizers": ()}, ["no optimizer", "sgd"]),
         ({"optimizers": ("adam", "sgd", "adam")}, ['"adam"', "twice"]),
         ({"optimizers": ("Adam",)}, ['"Adam"', 'did you mean "adam"?']),
+        ({"optimizers": ("adam(beta3=1)",)}, ["beta3", "option of adam"]),
+        ({"optimizers": ("adam(beta2=1)",)}, ["beta2 must lie in [0, 1), got 1.0"]),
+        ({"optimizers": ("adam(learning_rate=1)",)}, ['"learning_rate"', "leave it out", "--learning-rate"]),
+        ({"optimizers": ("adam(backend=serial)",)}, ['"backend"', "leave it out", "--backend"]),
+        ({"optimizers": ("adam(beta2=0.9)", "adam(beta2=.90)")}, ['"adam(beta2=0.9)"', "twice"]),
         ({"model": "mpl"}, ['"mpl"', 'did you mean "mlp"?', "softmax"]),
         ({"model": "softmax", "hidden": (8,)}, ["softmax", "hidden"]),
         ({"model": "mlp", "hidden": ()}, ["hidden", "softmax"]),
@@ -105,9 +111,21 @@ def test_every_optimizer_meets_every_batch_size_once():
 
 
 def test_every_optimizer_on_the_menu_has_a_range_to_search():
-    assert LEARNING_RATE_RANGES.keys() == OPTIMIZERS.keys()
-    for low, high in LEARNING_RATE_RANGES.values():
+    assert RANGES.keys() == OPTIMIZERS.keys()
+    for low, high in (*RANGES.values(), UNKNOWN):
         assert 0 < low < high
+
+
+def test_a_velocity_that_is_a_sum_of_gradients_is_searched_at_smaller_rates():
+    low, high = learning_rate_range("momentum")
+    assert learning_rate_range("momentum(form=heavy_ball,beta=0.75)") == (low / 4, high / 4)
+
+
+def test_optimizers_with_options_are_cells_under_one_way_of_writing_them():
+    specs = ("adam", "adam( eps_form=inside, beta2=0.990 )")
+    study = plan(StudyConfig(optimizers=specs, batch_sizes=("32",)), DIGITS)
+    assert [cell.optimizer for cell in study.cells] == ["adam", "adam(beta2=0.99,eps_form=inside)"]
+    assert list(study.ranges) == study.facts()["config"]["optimizers"] == [cell.optimizer for cell in study.cells]
 
 
 def test_a_given_learning_rate_takes_the_place_of_the_search():

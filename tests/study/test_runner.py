@@ -9,7 +9,8 @@ import pytest
 from fastopt import records, report
 from fastopt.errors import StoreError
 from fastopt.study import runner
-from fastopt.study.config import LEARNING_RATE_RANGES, StudyConfig, plan
+from fastopt.study.config import StudyConfig, plan
+from fastopt.study.ranges import RANGES
 from fastopt.study.runner import Runner
 from fastopt.training.datasets import digits
 
@@ -167,7 +168,7 @@ def test_a_cell_whose_every_trial_diverges_has_no_final_run_and_the_others_have_
     genuine = runner.search.trial_rates
 
     def too_high_for_sgd(bounds, n_trials, seed):
-        return [1e30, 2e30] if bounds == LEARNING_RATE_RANGES["sgd"] else genuine(bounds, n_trials, seed)
+        return [1e30, 2e30] if bounds == RANGES["sgd"] else genuine(bounds, n_trials, seed)
 
     monkeypatch.setattr(runner.search, "trial_rates", too_high_for_sgd)
     observer = Recorder()

@@ -10,7 +10,7 @@ import numba
 import numpy as np
 import pytest
 
-from fastopt import SGD, Adam, Momentum, RMSprop
+from fastopt import SGD, Adagrad, Adam, Momentum, RMSprop
 from fastopt.kernels import reference
 from fastopt.training import driver
 from fastopt.training.datasets import from_arrays, load
@@ -26,6 +26,8 @@ OPTIMIZERS = {
     "momentum": Momentum(0.05, 0.9, form="heavy_ball"),
     "rmsprop": RMSprop(1e-3),
     "adam": Adam(3e-3, weight_decay=1e-4),
+    "adam with its norm clipped": Adam(3e-3, amsgrad=True, clip_norm=0.2),
+    "adagrad from 0.1": Adagrad(0.05, initial_accumulator=0.1),
 }
 DTYPES = ["float32", "float64"]
 DIGITS = {dtype: load("digits", dtype=dtype) for dtype in DTYPES}
@@ -245,7 +247,7 @@ def curve_of(run: Run, epochs: int) -> list[float]:
 def test_the_curve_is_that_of_a_plain_numpy_loop(name, model, batch_size):
     data, optimizer, epochs = DIGITS["float64"], OPTIMIZERS[name], 5
     run = make(data, optimizer, batch_size, model=model, seed=2)
-    widths, params, state = run.model.widths, run.params.copy(), np.zeros_like(run.state)
+    widths, params, state = run.model.widths, run.params.copy(), run.state.copy()
     X, y, step = data.features, data.labels, 0
 
     def loss():
@@ -256,7 +258,10 @@ def test_the_curve_is_that_of_a_plain_numpy_loop(name, model, batch_size):
         for rows in epoch:
             step += 1
             _, grads = plain_loss_and_grad(widths, params, X[rows], y[rows])
-            reference.update(optimizer.rule.name, params, grads[None], state, optimizer.hyper, step, 1 / len(rows))
+            scale = 1 / len(rows)
+            scale *= reference.norm_factor([grads], optimizer.hyper[-1], scale)
+            formula = reference.FORMULAS[optimizer.rule.name]
+            reference.update(formula, params, grads[None], state, optimizer.hyper, step, scale)
         want.append(loss())
     np.testing.assert_allclose(curve_of(run, epochs), want, rtol=CURVE_TOLERANCE, atol=CURVE_TOLERANCE)
     np.testing.assert_allclose(run.params, params, rtol=0, atol=1e-6)

@@ -4,8 +4,8 @@ A **case** says what work is to be done, down to the seed; it is frozen, and tra
 *units* of that work: optimizer steps, or epochs. All contenders of a case start from the same numbers, and a case knows
 how to tell whether the numbers a contender ends with are right: the answer is checked before it is timed.
 
-One module holds one kind of case, with the menu of its contenders at the foot. A new kind is one module, and one line
-in KINDS.
+The module of a kind has its class of cases, and the menu of its contenders at the foot. A new kind is one module, and
+one line in KINDS.
 """
 
 from __future__ import annotations
@@ -87,6 +87,12 @@ class Contender(ABC):
 
     name: ClassVar[str]
     packages: ClassVar[dict[str, str]] = {}  # what it needs: name to import -> name to install
+    answers: ClassVar[bool] = True  # False: it does not do the work of the case, and its answer is not checked
+
+    @classmethod
+    def suits(cls, case: Any) -> bool:
+        """Return whether this contender was made for such cases at all; if not, it is left off their menu."""
+        return True
 
     def available(self) -> str | None:
         """Return None, or one line that says what is missing and how to install it."""
@@ -139,6 +145,11 @@ def find(kind: str, name: str) -> type[Contender]:
 def menu(kind: str) -> tuple[str, ...]:
     """Return the names on the menu of `kind`, ours first; raises ConfigError for an unknown kind."""
     return tuple(_module(kind).CONTENDERS)
+
+
+def menu_for(case: Case) -> tuple[str, ...]:
+    """Return the names on the menu of the case's kind that were made for such cases, ours first."""
+    return tuple(name for name in menu(case.kind) if find(case.kind, name).suits(case))
 
 
 def versions(kind: str, name: str) -> dict[str, str]:

@@ -1,12 +1,13 @@
 """The same optimizer in every library: equal maths and equal hyperparameters, or the times could not be compared.
 
 "momentum" is heavy ball here, v = b v + g; p -= lr v, since that is the form PyTorch has: `Momentum(form="heavy_ball")`
-against `torch.optim.SGD(momentum=0.9)`. RMSprop decays with 0.9 on all sides (PyTorch's own default is 0.99). Adam's
-and RMSprop's eps stand outside the root.
+against `torch.optim.SGD(momentum=0.9)` and `optax.sgd(momentum=0.9)`. RMSprop decays with 0.9 on all sides (PyTorch's
+own default is 0.99). Adam's and RMSprop's eps stand outside the root (optax's RMSprop has it inside unless told).
 """
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from typing import Any
 
@@ -38,8 +39,10 @@ def rule_of(name: str) -> Rule:
 
 def fastopt_optimizer(name: str, backend: str = "auto") -> Optimizer:
     """Return our optimizer `name` on `backend`."""
-    form = {"form": "heavy_ball"} if name == "momentum" else {}
-    return OPTIMIZERS[name](**HYPER[name], **form, backend=backend)
+    hyper: dict[str, Any] = {**HYPER[name], "backend": backend}
+    if name == "momentum":
+        hyper["form"] = "heavy_ball"
+    return OPTIMIZERS[name](**hyper)
 
 
 def formula_step(name: str, params: Any, grad: Any, state: Sequence[Any], step: int) -> tuple[Any, list[Any]]:
@@ -62,3 +65,37 @@ def torch_optimizer(name: str, params: Any, **mode: bool) -> Any:
             return torch.optim.RMSprop(params, lr=rate, alpha=hyper["beta"], eps=hyper["eps"], **mode)
         case _:
             return torch.optim.SGD(params, lr=rate, momentum=hyper.get("beta", 0.0), **mode)
+
+
+def optax_optimizer(name: str) -> Any:
+    """Return optax's optimizer `name`, an `optax.GradientTransformation`."""
+    import optax
+
+    hyper = HYPER[name]
+    rate = hyper["learning_rate"]
+    match name:
+        case "adam":
+            return optax.adam(rate, b1=hyper["beta1"], b2=hyper["beta2"], eps=hyper["eps"])
+        case "rmsprop":
+            return optax.rmsprop(rate, decay=hyper["beta"], eps=hyper["eps"], eps_in_sqrt=False)
+        case _:
+            return optax.sgd(rate, momentum=hyper.get("beta"))
+
+
+@functools.cache
+def jitted_optax(name: str) -> tuple[Any, Any]:
+    """Return (init, update) of optax's optimizer `name`, compiled by `jax.jit` once for each shape.
+
+    init(params) -> state; update(params, state, grads) -> params, state, where the parameters and the state that go in
+    are donated: those arrays are gone afterwards.
+    """
+    import jax
+    import optax
+
+    optimizer = optax_optimizer(name)
+
+    def update(params: Any, state: Any, grads: Any) -> tuple[Any, Any]:
+        updates, state = optimizer.update(grads, state, params)
+        return optax.apply_updates(params, updates), state
+
+    return optimizer.init, jax.jit(update, donate_argnums=(0, 1))

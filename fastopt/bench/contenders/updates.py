@@ -1,139 +1,49 @@
-"""One optimizer step over one flat array: our kernels, NumPy without fusion, PyTorch."""
+"""One optimizer step, the menu: our kernels, NumPy without fusion, the peers, and the ceiling that memory sets."""
 
 from __future__ import annotations
 
 import functools
-import math
-from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
 
-from fastopt.bench.contenders import Case, Check, Contender, check_dtype, check_whole
-from fastopt.bench.contenders.recipes import check_optimizer, fastopt_optimizer, formula_step, rule_of, torch_optimizer
-from fastopt.errors import PeerUnavailable
+from fastopt.bench.contenders import Contender
+from fastopt.bench.contenders.recipes import fastopt_optimizer, formula_step
+from fastopt.bench.contenders.update_case import UpdateCase, UpdateContender, joined
+from fastopt.bench.contenders.update_peers import DeepSpeed, Optax, TorchForeach, TorchFused, TorchFusedDirect
 
-# Largest error of any parameter after CHECK_STEPS steps, relative to the largest way that the reference went. Rounding
-# alone: parameters up to 0.3 move some 1e-3 to 1e-1, and each step rounds to half a unit in the last place (1.5e-8).
-TOLERANCES = {"float32": 1e-4, "float64": 1e-11}
-CHECK_STEPS = 10
-# Gradients that the check goes round: with one only, Adam's answer would not depend on its betas.
-CHECK_GRADIENTS = 3
-# A larger array is checked on this many elements; odd, so that vector and thread remainders are there.
-CHECK_ELEMENTS = 1_000_003
+__all__ = [
+    "CASE",
+    "CONTENDERS",
+    "Ceiling",
+    "FastoptFlat",
+    "FastoptList",
+    "FastoptParallel",
+    "FastoptSerial",
+    "NumpyUnfused",
+    "UpdateCase",
+]
 
-
-@dataclass(frozen=True)
-class UpdateCase(Case):
-    """`n` elements of `dtype`, updated by `optimizer` ("adam", "momentum", "rmsprop", "sgd"; see `recipes`).
-
-    Step t uses gradient (t - 1) modulo `n_gradients`; timing uses one, which like the state may stay in the cache.
-    Raises ConfigError for an unknown optimizer or dtype and for numbers below 1.
-    """
-
-    kind: ClassVar[str] = "update"
-    unit: ClassVar[str] = "step"
-
-    optimizer: str
-    n: int
-    dtype: str = "float32"
-    n_gradients: int = 1
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        check_optimizer(self.optimizer)
-        check_dtype(self.dtype)
-        check_whole(n=(self.n, 1), n_gradients=(self.n_gradients, 1))
-
-    @property
-    def label(self) -> str:
-        return f"{self.optimizer} {self.dtype} {self.n:.0e} elements"
-
-    @property
-    def steps_per_unit(self) -> int:
-        return 1
-
-    @property
-    def bytes_per_step(self) -> int:
-        """Parameters and states are read and written, the gradient is read: 12 bytes for SGD in float32, Adam 28."""
-        return self.n * np.dtype(self.dtype).itemsize * (3 + 2 * len(rule_of(self.optimizer).states))
-
-    def arrays(self) -> tuple[npt.NDArray[Any], list[npt.NDArray[Any]]]:
-        """Return fresh parameters (n,), normal of deviation 0.05, and `n_gradients` standard normal gradients (n,)."""
-        rng = np.random.default_rng(self.seed)
-        dtype: Any = np.dtype(self.dtype)
-        params = rng.standard_normal(self.n, dtype=dtype)
-        params *= dtype.type(0.05)
-        return params, [rng.standard_normal(self.n, dtype=dtype) for _ in range(self.n_gradients)]
-
-    def checks(self) -> tuple[Check, ...]:
-        case = replace(self, n=min(self.n, CHECK_ELEMENTS), n_gradients=CHECK_GRADIENTS)
-        return (Check(case, CHECK_STEPS, TOLERANCES[self.dtype]),)
-
-    def error(self, result: npt.NDArray[Any], units: int) -> float:
-        start, end = _reference(self, units)
-        if result.shape != end.shape:
-            return math.inf
-        return float(np.abs(result - end).max() / np.abs(end - start).max())
+# Elements from which a step is compared with the ceiling: below, starting the threads takes longer than the traffic.
+CEILING_FROM = 1_000_000
 
 
-@functools.lru_cache(maxsize=2)
-def _reference(case: UpdateCase, steps: int) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-    """Parameters before and after, (n,) float64 each, from the oracle."""
-    start, grads = case.arrays()
-    params, state = start.astype(np.float64), _zeros(case, np.dtype(np.float64))
-    for step in range(1, steps + 1):
-        grad = grads[(step - 1) % len(grads)].astype(np.float64)
-        params, state = formula_step(case.optimizer, params, grad, state, step)
-    return start.astype(np.float64), params
+class Fastopt(UpdateContender):
+    """`Optimizer.step`, as a user calls it. A subclass chooses the backend, and what it is called with."""
 
-
-def _zeros(case: UpdateCase, dtype: np.dtype[Any]) -> list[npt.NDArray[Any]]:
-    return [np.zeros(case.n, dtype) for _ in rule_of(case.optimizer).states]
-
-
-class UpdateContender(Contender):
-    """What update contenders share: `run` goes round the gradients, the subclass says what a step is."""
-
-    def prepare(self, case: UpdateCase) -> None:
-        self.case = case
-        self.steps = 0
-        self.allocate(*case.arrays())
-        self.use(0)
-
-    def run(self, repeats: int) -> None:
-        if self.case.n_gradients == 1:
-            self.step(repeats)
-            return
-        for _ in range(repeats):
-            self.use(self.steps % self.case.n_gradients)
-            self.step(1)
-            self.steps += 1
-
-    def allocate(self, params: npt.NDArray[Any], grads: list[npt.NDArray[Any]]) -> None:
-        """Take over fresh arrays, or copy them to where the library wants them."""
-        raise NotImplementedError
-
-    def use(self, which: int) -> None:
-        """Let the following steps use gradient `which`."""
-        raise NotImplementedError
-
-    def step(self, repeats: int) -> None:
-        """Do `repeats` steps with the gradient in use."""
-        raise NotImplementedError
-
-
-class FastoptSerial(UpdateContender):
-    """`Optimizer.step`, as a user calls it, on one thread."""
-
-    name = "fastopt serial"
     packages: ClassVar[dict[str, str]] = {"numba": "numba"}
-    backend: ClassVar[str] = "serial"
+    backend: ClassVar[str] = "auto"
 
-    def allocate(self, params: npt.NDArray[Any], grads: list[npt.NDArray[Any]]) -> None:
+    def allocate(self, params: list[npt.NDArray[Any]], grads: list[list[npt.NDArray[Any]]]) -> None:
         self.optimizer = fastopt_optimizer(self.case.optimizer, self.backend)
-        self.params, self.grads = params, grads
+        self.params: Any = self.arguments(params)
+        self.grads = [self.arguments(grad) for grad in grads]
+
+    def arguments(self, tensors: list[npt.NDArray[Any]]) -> Any:
+        """Return `tensors` in the form that `step` is called with: one array, or a list."""
+        (array,) = tensors
+        return array
 
     def use(self, which: int) -> None:
         self.grad = self.grads[which]
@@ -144,14 +54,61 @@ class FastoptSerial(UpdateContender):
             step(params, grad)
 
     def result(self) -> npt.NDArray[Any]:
-        return self.params
+        array: npt.NDArray[Any] = self.params
+        return array
+
+
+class FastoptSerial(Fastopt):
+    """One array on one thread."""
+
+    name = "fastopt serial"
+    backend: ClassVar[str] = "serial"
+
+    @classmethod
+    def suits(cls, case: UpdateCase) -> bool:
+        return case.n_tensors == 1
 
 
 class FastoptParallel(FastoptSerial):
-    """`Optimizer.step` on all threads of the case."""
+    """One array on all threads of the case."""
 
     name = "fastopt parallel"
     backend: ClassVar[str] = "parallel"
+
+
+class FastoptList(Fastopt):
+    """A list of arrays, which lie wherever they were allocated; `auto` chooses the threads."""
+
+    name = "fastopt list"
+
+    @classmethod
+    def suits(cls, case: UpdateCase) -> bool:
+        return case.n_tensors > 1
+
+    def arguments(self, tensors: list[npt.NDArray[Any]]) -> Any:
+        return tensors
+
+    def result(self) -> npt.NDArray[Any]:
+        return joined(self.params)
+
+
+class FastoptFlat(Fastopt):
+    """The arrays laid into one by `fastopt.flatten`, once, gradients likewise: a step is one pass over one array.
+
+    For a single array too: NumPy's allocations start anywhere, the flat one at the start of a cache line.
+    """
+
+    name = "fastopt flat"
+
+    def allocate(self, params: list[npt.NDArray[Any]], grads: list[list[npt.NDArray[Any]]]) -> None:
+        import fastopt
+
+        self.optimizer = fastopt_optimizer(self.case.optimizer, self.backend)
+        self.params, self.views = fastopt.flatten(params)
+        self.grads = [fastopt.flatten(grad)[0] for grad in grads]
+
+    def result(self) -> npt.NDArray[Any]:
+        return joined(self.views)  # what lies between them is padding
 
 
 class NumpyUnfused(UpdateContender):
@@ -159,70 +116,129 @@ class NumpyUnfused(UpdateContender):
 
     name = "numpy"
 
-    def allocate(self, params: npt.NDArray[Any], grads: list[npt.NDArray[Any]]) -> None:
+    def allocate(self, params: list[npt.NDArray[Any]], grads: list[list[npt.NDArray[Any]]]) -> None:
         self.params, self.grads = params, grads
-        self.state = _zeros(self.case, params.dtype)
+        self.states = [[np.zeros_like(param) for _ in range(self.case.n_states)] for param in params]
         self.step_count = 0
 
     def use(self, which: int) -> None:
         self.grad = self.grads[which]
 
     def step(self, repeats: int) -> None:
-        params, grad, state, optimizer = self.params, self.grad, self.state, self.case.optimizer
+        params, grads, states, optimizer = self.params, self.grad, self.states, self.case.optimizer
         for step in range(self.step_count + 1, self.step_count + repeats + 1):
-            params, state = formula_step(optimizer, params, grad, state, step)
-        self.params, self.state = params, state
+            for k, grad in enumerate(grads):
+                params[k], states[k] = formula_step(optimizer, params[k], grad, states[k], step)
         self.step_count += repeats
+
+    def result(self) -> npt.NDArray[Any]:
+        return joined(self.params)
+
+
+class Ceiling(UpdateContender):
+    """The bare traffic of a step: the same arrays read and written in place, with one multiplication and addition each.
+
+    On all threads of the case, with Numba, all arrays aligned. What an update takes at least on this machine, in the
+    same run; it does no optimizer's work, so there is no answer to check.
+    """
+
+    name = "ceiling"
+    packages: ClassVar[dict[str, str]] = {"numba": "numba"}
+    answers: ClassVar[bool] = False
+
+    @classmethod
+    def suits(cls, case: UpdateCase) -> bool:
+        return case.n >= CEILING_FROM and case.n_tensors == 1
+
+    def allocate(self, params: list[npt.NDArray[Any]], grads: list[list[npt.NDArray[Any]]]) -> None:
+        n, n_arrays = self.case.n, 1 + len(grads)
+        rows = aligned_rows(n_arrays + self.case.n_states, n, params[0].dtype)
+        for row, array in zip(rows, (params[0], *(grad for (grad,) in grads)), strict=False):
+            row[:n] = array
+        self.params, self.grads, self.state = rows[0, :n], rows[1:n_arrays, :n], rows[n_arrays:]
+        self.stream = stream_kernel(self.case.n_states)
+        nothing = self.params[:0]
+        self.stream(nothing, nothing, self.state[:, :0].copy(), nothing.dtype.type(0))  # compiles
+
+    def use(self, which: int) -> None:
+        self.grad = self.grads[which]
+
+    def step(self, repeats: int) -> None:
+        stream, params, grad, state = self.stream, self.params, self.grad, self.state
+        rate = params.dtype.type(1e-3)
+        for _ in range(repeats):
+            stream(params, grad, state, rate)
 
     def result(self) -> npt.NDArray[Any]:
         return self.params
 
 
-class TorchForeach(UpdateContender):
-    """`torch.optim` with foreach=True, through its public `step`."""
-
-    name = "torch foreach"
-    packages: ClassVar[dict[str, str]] = {"torch": "torch"}
-    mode: ClassVar[dict[str, bool]] = {"foreach": True}
-
-    def allocate(self, params: npt.NDArray[Any], grads: list[npt.NDArray[Any]]) -> None:
-        import torch
-
-        torch.set_num_threads(self.case.threads)
-        self.param = torch.tensor(params, requires_grad=True)  # a copy: torch's own, aligned allocation
-        self.grads = [torch.tensor(grad) for grad in grads]
-        self.optimizer = torch_optimizer(self.case.optimizer, [self.param], **self.mode)
-
-    def use(self, which: int) -> None:
-        self.param.grad = self.grads[which]
-
-    def step(self, repeats: int) -> None:
-        step = self.optimizer.step
-        for _ in range(repeats):
-            step()
-
-    def result(self) -> npt.NDArray[Any]:
-        array: npt.NDArray[Any] = self.param.detach().numpy()
-        return array
+def aligned_rows(n_rows: int, n: int, dtype: np.dtype[Any]) -> npt.NDArray[Any]:
+    """Return zeros (n_rows, n or a little more), contiguous, where each row starts at the start of a cache line."""
+    line = 64 // dtype.itemsize
+    width = -(-n // line) * line
+    raw = np.zeros(n_rows * width + line, dtype)
+    start = -raw.ctypes.data % 64 // dtype.itemsize
+    return raw[start : start + n_rows * width].reshape(n_rows, width)
 
 
-class TorchFused(TorchForeach):
-    """`torch.optim` with fused=True."""
+@functools.cache
+def stream_kernel(n_states: int) -> Any:
+    """Return a compiled function of params (n,), grads (n,), state (n_states, n), rate: adds rate * grads to the rest.
 
-    name = "torch fused"
-    mode: ClassVar[dict[str, bool]] = {"fused": True}
+    `n_states` is 0, 1 or 2; rows of `state` may be longer than n. A block at a time, and a loop of its own for each
+    number of states, as in the kernels that it is the ceiling of: in the parallel loop itself it would not vectorise.
+    """
+    from numba import njit, prange
 
-    def prepare(self, case: UpdateCase) -> None:
-        if case.optimizer == "rmsprop":
-            raise PeerUnavailable("PyTorch has no fused RMSprop: its fastest is torch foreach")
-        super().prepare(case)
+    from fastopt.kernels.cpu import BLOCK
+
+    @njit(error_model="numpy")  # type: ignore[untyped-decorator]
+    def add_to_1(params: Any, grads: Any, rate: Any) -> None:
+        for i in range(params.size):
+            params[i] += rate * grads[i]
+
+    @njit(error_model="numpy")  # type: ignore[untyped-decorator]
+    def add_to_2(params: Any, grads: Any, m: Any, rate: Any) -> None:
+        for i in range(params.size):
+            change = rate * grads[i]
+            params[i] += change
+            m[i] += change
+
+    @njit(error_model="numpy")  # type: ignore[untyped-decorator]
+    def add_to_3(params: Any, grads: Any, m: Any, v: Any, rate: Any) -> None:
+        for i in range(params.size):
+            change = rate * grads[i]
+            params[i] += change
+            m[i] += change
+            v[i] += change
+
+    @njit(parallel=True, error_model="numpy")  # type: ignore[untyped-decorator]
+    def stream(params: Any, grads: Any, state: Any, rate: Any) -> None:
+        for block in prange((params.size + BLOCK - 1) // BLOCK):
+            start, stop = block * BLOCK, min((block + 1) * BLOCK, params.size)
+            p, g = params[start:stop], grads[start:stop]
+            if n_states == 0:
+                add_to_1(p, g, rate)
+            elif n_states == 1:
+                add_to_2(p, g, state[0, start:stop], rate)
+            else:
+                add_to_3(p, g, state[0, start:stop], state[1, start:stop], rate)
+
+    return stream
 
 
 CASE = UpdateCase
 CONTENDERS: dict[str, type[Contender]] = {
     "fastopt serial": FastoptSerial,
     "fastopt parallel": FastoptParallel,
+    "fastopt list": FastoptList,
+    "fastopt flat": FastoptFlat,
     "numpy": NumpyUnfused,
     "torch foreach": TorchForeach,
     "torch fused": TorchFused,
+    "torch fused direct": TorchFusedDirect,
+    "optax": Optax,
+    "deepspeed": DeepSpeed,
+    "ceiling": Ceiling,
 }

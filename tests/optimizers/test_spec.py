@@ -1,0 +1,58 @@
+"""An optimizer as one writes it on a command line."""
+
+import pytest
+
+import fastopt
+from fastopt.errors import ConfigError
+from fastopt.optimizers import spec
+
+
+def test_options_are_read_as_numbers_words_and_flags():
+    optimizer = fastopt.make_optimizer("adam( eps_form = inside, beta2=0.99, amsgrad=true, clip_norm=None )")
+    assert optimizer.rule.name == "amsgrad_inside"
+    assert list(optimizer.hyper[:4]) == [1e-3, 0.9, 0.99, 1e-8]
+    assert fastopt.make_optimizer("momentum(form='heavy_ball')").rule.name == "momentum_heavy_ball"
+
+
+def test_keyword_arguments_stand_above_the_text():
+    assert fastopt.make_optimizer("sgd(learning_rate=1)", learning_rate=2.0).learning_rate == 2.0
+
+
+@pytest.mark.parametrize(
+    ("text", "one"),
+    [
+        ("adam", "adam"),
+        (" adam() ", "adam"),
+        ("adam(eps_form=inside, beta2=0.990)", "adam(beta2=0.99,eps_form=inside)"),
+        ("adam(beta2=.99,eps_form='inside')", "adam(beta2=0.99,eps_form=inside)"),
+        ("adam(amsgrad=True)", "adam(amsgrad=true)"),
+    ],
+)
+def test_all_ways_of_writing_an_optimizer_have_one_canonical_text(text, one):
+    assert spec.canonical(text) == one
+    assert spec.canonical(one) == one
+
+
+def test_a_list_is_split_at_the_commas_outside_of_parentheses():
+    assert spec.split("sgd, adam(beta1=0.8,beta2=0.99),lion") == ("sgd", "adam(beta1=0.8,beta2=0.99)", "lion")
+    assert spec.split("") == ()
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("adm", r'unknown optimizer "adm" \(did you mean "adam"\?\)'),
+        ("adam(beta3=1)", r'unknown option of adam "beta3" \(did you mean "beta.*; known: amsgrad, backend, beta1'),
+        ("adam(beta2)", 'cannot read "beta2" of optimizer .*: write name=value'),
+        ("adam(beta2=)", 'cannot read "beta2="'),
+        ("adam(beta2=0.9, beta2=0.8)", '"beta2" is given twice'),
+        ("adam(beta2=high)", "beta2 must be a number, got 'high'"),
+        ("adam(beta2=0.9", "cannot read optimizer"),
+        ("adam)", "cannot read optimizer"),
+        ("", "cannot read optimizer"),
+        ("adam(eps_form=midway)", 'unknown eps_form "midway"'),
+    ],
+)
+def test_what_cannot_be_read_is_named(text, message):
+    with pytest.raises(ConfigError, match=message):
+        fastopt.make_optimizer(text)
