@@ -210,11 +210,14 @@ def _study_config(options: argparse.Namespace) -> StudyConfig:
 def _optimizers(text: str) -> tuple[str, ...]:
     from fastopt.optimizers.spec import split
 
-    return split(text)
+    return _some(split(text), text)
 
 
 def _words(text: str) -> tuple[str, ...]:
-    words = tuple(word.strip() for word in text.split(",") if word.strip())
+    return _some(tuple(word.strip() for word in text.split(",") if word.strip()), text)
+
+
+def _some(words: tuple[str, ...], text: str) -> tuple[str, ...]:
     if not words:
         raise argparse.ArgumentTypeError(f"expected one or more, with commas between them, got {text!r}")
     return words

@@ -74,6 +74,28 @@ def test_the_help_of_compare_names_every_default(tmp_path):
         assert part in text
 
 
+def test_the_menus_name_everything_and_what_it_needs(tmp_path):
+    lines = succeeded(fastopt(tmp_path, "list"))
+    for menu in ("optimizers:", "models:", "datasets:", "schedules:", "peers:"):
+        assert menu in lines
+    text = "\n".join(lines)
+    assert "adam(learning_rate=0.001, beta1=0.9, beta2=0.999, eps=1e-08, weight_decay=0.0, eps_form=outside" in text
+    assert "clip_norm" in text
+    assert any(line.strip().startswith("torch fused, update: ") for line in lines)
+
+
+def test_one_menu_alone_and_a_menu_that_is_not_there(tmp_path):
+    assert succeeded(fastopt(tmp_path, "list", "models")) == ["models:", "  mlp", "  softmax"]
+    assert 'unknown menu "optimisers" (did you mean "optimizers"?)' in complaint(fastopt(tmp_path, "list", "optimisers"))
+
+
+def test_calibrating_says_what_it_found_and_where_it_is_kept(tmp_path, monkeypatch):
+    monkeypatch.setitem(ENVIRONMENT, "FASTOPT_CACHE_DIR", str(tmp_path / "cache"))
+    lines = succeeded(fastopt(tmp_path, "calibrate"))
+    assert "elements: serial" in lines[0]
+    assert str(tmp_path / "cache" / "crossover.json") in lines[-1]
+
+
 def test_version_is_that_of_the_distribution(tmp_path):
     assert succeeded(fastopt(tmp_path, "--version")) == [f"fastopt {version('fastopt')}"]
 

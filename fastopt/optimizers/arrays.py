@@ -95,8 +95,13 @@ class Memory:
                 first, second = sorted((before.name, after.name))
                 raise ArrayError(f"{first} and {second} share memory, which would be updated twice: pass copies")
 
+    def overlaps(self, start: int, stop: int) -> bool:
+        """Tell whether memory from `start` up to `stop`, if any, is written to."""
+        place = bisect.bisect_left(self._starts, stop) - 1
+        return place >= 0 and start < min(self._spans[place].stop, stop)
+
     def check_apart(self, other: Span) -> None:
         """Raise ArrayError when `other` overlaps what is written to."""
-        place = bisect.bisect_left(self._starts, other.stop) - 1
-        if place >= 0 and other.start < min(self._spans[place].stop, other.stop):
+        if self.overlaps(other.start, other.stop):
+            place = bisect.bisect_left(self._starts, other.stop) - 1
             raise ArrayError(f"{self._spans[place].name} and {other.name} share memory: pass a copy of the gradient")

@@ -100,9 +100,7 @@ class Optimizer:
         self.steps = 0
         self._kept: list[_Kept] = []
         self._plan: Plan | None = None
-        # Of a plan for one array: what the user passed, so that the next step can tell in no time that it is the same.
-        self._array: Any = None
-        self._gradient: Any = None
+        self._array: Any = None  # the one array of the plan, if the user passed one and not a list
 
     @property
     def learning_rate(self) -> float:
@@ -129,16 +127,16 @@ class Optimizer:
         without a device.
         """
         plan = self._plan
+        # The common case first, and in as few words as can be: the same array, with the same gradient or another.
         if (
             plan is None
             or params is not self._array
-            or grads is not self._gradient
             or zero_grad is not plan.zero_grad
             or not params.flags.writeable
+            or not (grads is plan.grads[0] or plan.take(0, grads))
         ):
             plan = self._bind(as_sequence("params", params), as_sequence("grads", grads), zero_grad)
-            only = plan.tensors[0] if isinstance(params, np.ndarray) and isinstance(grads, np.ndarray) else None
-            self._array, self._gradient = (only.params, only.grads) if only is not None else (None, None)
+            self._array = params if isinstance(params, np.ndarray) else None
         self.steps += 1
         plan.run(self.hyper, self.steps)
 
@@ -188,7 +186,7 @@ class Optimizer:
 
     def __getstate__(self) -> dict[str, Any]:
         """Leave the compiled updates and the user's arrays behind: an address means nothing in another process."""
-        return {**self.__dict__, "_plan": None, "_array": None, "_gradient": None}
+        return {**self.__dict__, "_plan": None, "_array": None}
 
     def __repr__(self) -> str:
         names = (*self.rule.hyper, "clip_value", "weight_decay", "clip_norm")
@@ -209,18 +207,10 @@ class Optimizer:
                 f"got {len(params)} arrays, this optimizer holds state for {len(self._kept)}: make a new one"
             )
         plan = self._plan
-        if plan is None or plan.zero_grad is not zero_grad or not self._goes_on(plan, params, grads):
-            self._plan = None  # while a step cannot say that the arrays are those that it checked
+        if plan is None or plan.zero_grad is not zero_grad or not plan.goes_on(params, grads):
+            self._plan = None  # should an array not fit, no later step may take this plan for one that was checked
             self._plan = plan = self._new_plan(params, grads, zero_grad)
         return plan
-
-    def _goes_on(self, plan: Plan, params: Sequence[Any], grads: Sequence[Any]) -> bool:
-        """Tell whether the plan holds these parameters, and let it take gradients that are new."""
-        tensors = plan.tensors
-        if any(param is not tensor.params for param, tensor in zip(params, tensors, strict=True)):
-            return False
-        plan.check_writable()
-        return all(grad is tensors[i].grads or plan.take(i, grad) for i, grad in enumerate(grads))
 
     def _new_plan(self, params: Sequence[Any], grads: Sequence[Any], zero_grad: bool) -> Plan:
         """Check every array before any changes, then bind them; state is made where there is none yet."""

@@ -7,6 +7,7 @@ Python, for the device and for the oracle. Both keep the arrays that they hold a
 from __future__ import annotations
 
 import math
+import operator
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
@@ -14,11 +15,14 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from fastopt.optimizers.arrays import Memory, check_writable, span
+from fastopt.optimizers.arrays import Memory, span
 
 # update(params f[n], grads f[1, n], state f[k, n], hyper, step, factor), in place; gradients are multiplied with factor
 # unless it is None
 Update = Callable[[Any, Any, Any, npt.NDArray[np.float64], int, Any], None]
+
+
+_IS_WRITABLE = operator.attrgetter("flags.writeable")
 
 
 class Tensor(NamedTuple):
@@ -44,8 +48,10 @@ class _Call(NamedTuple):
 class Plan(ABC):
     """Tensors that were checked and bound; `zero_grad` says whether a step clears their gradients."""
 
-    tensors: list[Tensor]
-    zero_grad: bool
+    def __init__(self, tensors: Sequence[Tensor], zero_grad: bool) -> None:
+        self.params = [tensor.params for tensor in tensors]
+        self.grads = [tensor.grads for tensor in tensors]
+        self.zero_grad = zero_grad
 
     @abstractmethod
     def run(self, hyper: npt.NDArray[np.float64], step: int) -> None:
@@ -55,10 +61,19 @@ class Plan(ABC):
         """Go on with another gradient array for tensor `index`; False if that needs another plan."""
         return False
 
-    def check_writable(self) -> None:
-        """Raise ArrayError when a parameter array was made read-only since it was bound."""
-        for tensor in self.tensors:
-            check_writable(tensor.name, tensor.params)
+    def writable(self) -> bool:
+        """Tell whether no parameter array was made read-only since it was bound."""
+        return all(array.flags.writeable for array in self.params if isinstance(array, np.ndarray))
+
+    def goes_on(self, params: Sequence[Any], grads: Sequence[Any]) -> bool:
+        """Tell whether the parameters are those of this plan and writable still, and take gradients that are new."""
+        if len(params) != len(self.params) or not all(map(operator.is_, params, self.params)):
+            return False
+        if not self.writable():
+            return False
+        if all(map(operator.is_, grads, self.grads)):
+            return True
+        return all(grad is self.grads[i] or self.take(i, grad) for i, grad in enumerate(grads))
 
 
 class HostPlan(Plan):
@@ -77,9 +92,9 @@ class HostPlan(Plan):
     ) -> None:
         from fastopt.kernels import tensors as compiled
 
-        self.tensors, self.zero_grad = list(tensors), zero_grad
+        super().__init__(tensors, zero_grad)
         self._memory = _written(tensors, zero_grad)
-        self._place: dict[int, tuple[_Call, int]] = {}
+        self._place: dict[int, tuple[npt.NDArray[np.int64], int]] = {}
         self._calls: list[_Call] = []
         self._address_of = compiled.address_of
         self._grads_column = compiled.GRADS
@@ -92,7 +107,7 @@ class HostPlan(Plan):
                 sums=np.empty(len(group)),
             )
             self._calls.append(call)
-            self._place.update({i: (call, row) for row, i in enumerate(group)})
+            self._place.update({i: (call.table, row) for row, i in enumerate(group)})
         self._n_states = tensors[0].state.shape[0]
 
     def _row(self, tensor: Tensor, address: Callable[[np.dtype[Any], bool], int], parallel: bool) -> list[int]:
@@ -107,17 +122,22 @@ class HostPlan(Plan):
             call.step(call.like, call.table, self._n_states, hyper, step, scale)
 
     def take(self, index: int, grads: Any) -> bool:
-        old = self.tensors[index]
-        if type(grads) is not np.ndarray or grads.dtype != old.grads.dtype or grads.shape != old.grads.shape:
+        old = self.grads[index]
+        if type(grads) is not np.ndarray or grads.dtype != old.dtype or grads.shape != old.shape or self.zero_grad:
             return False
         flags = grads.flags
-        if not (flags.c_contiguous and flags.aligned) or self.zero_grad:
+        if not (flags.c_contiguous and flags.aligned):
             return False
-        self._memory.check_apart(span(old.grad_name, grads))
-        call, row = self._place[index]
-        call.table[row, self._grads_column] = self._address_of(grads)
-        self.tensors[index] = old._replace(grads=grads)
+        start = self._address_of(grads)
+        if self._memory.overlaps(start, start + old.nbytes):
+            return False
+        table, row = self._place[index]
+        table[row, self._grads_column] = start
+        self.grads[index] = grads
         return True
+
+    def writable(self) -> bool:
+        return all(map(_IS_WRITABLE, self.params))
 
     def _clip_factor(self, clip_norm: float) -> float:
         from fastopt.kernels.norm import clip_factor
@@ -143,7 +163,7 @@ class LoopPlan(Plan):
         clip_factor: Callable[[Sequence[Any], float], Any],
         zero_grad: bool,
     ) -> None:
-        self.tensors, self.zero_grad = list(tensors), zero_grad
+        super().__init__(tensors, zero_grad)
         views = [(view(t.name, t.params), view(t.grad_name, t.grads)) for t in tensors]
         if all(isinstance(array, np.ndarray) for pair in views for array in pair):
             _written(tensors, zero_grad)

@@ -200,8 +200,9 @@ class DeepSpeed(TorchOptimizer):
                 adamw_mode=False,
             )
         except RuntimeError as error:
-            reason = " ".join(str(error.__cause__ or error).split())[:200]
-            raise PeerUnavailable(f"DeepSpeed could not build its CPU Adam: {reason}") from error
+            said = str(error.__cause__ or error).splitlines()  # the first line is the whole command of the compiler
+            reason = next((line for line in said if "error:" in line or "not found" in line), said[0])
+            raise PeerUnavailable(f"DeepSpeed could not build its CPU Adam: {reason.strip()[:200]}") from error
 
 
 def _find_ninja() -> None:

@@ -1,0 +1,30 @@
+"""The README's Python, in order, in a fresh process: it runs, and says what it is said to say."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+README = Path(__file__).resolve().parents[1] / "README.md"
+BLOCKS = re.findall(r"```python\n(.*?)```", README.read_text(encoding="utf-8"), re.DOTALL)
+
+
+@pytest.fixture(scope="module")
+def output(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("readme")
+    script = folder / "readme.py"
+    script.write_text("\n".join(BLOCKS), encoding="utf-8")
+    done = subprocess.run([sys.executable, script.name], cwd=folder, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == ""
+    return done.stdout
+
+
+def test_every_example_runs(output):
+    assert "accuracy" in output
+
+
+def test_a_rule_of_ones_own_is_among_them():
+    assert any("register_rule" in block for block in BLOCKS)
