@@ -10,7 +10,19 @@ import sys
 from pathlib import Path
 from typing import Any
 
-LIBRARIES = ("numpy", "numba", "llvmlite", "scipy", "pandas", "matplotlib", "torch", "jax", "optax", "scikit-learn")
+LIBRARIES = (
+    "numpy",
+    "numba",
+    "llvmlite",
+    "scipy",
+    "pandas",
+    "matplotlib",
+    "torch",
+    "jax",
+    "optax",
+    "deepspeed",
+    "scikit-learn",
+)
 
 # Environment variables that change what is measured.
 VARIABLES = ("NUMBA_", "OMP_", "OPENBLAS_", "MKL_", "KMP_", "XLA_FLAGS", "JAX_")

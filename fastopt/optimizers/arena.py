@@ -32,7 +32,7 @@ def flatten(arrays: Sequence[npt.NDArray[Any]]) -> tuple[npt.NDArray[Any], list[
     dtypes = sorted({str(array.dtype) for array in found})
     if len(dtypes) > 1:
         raise ArrayError(f"flatten got arrays of {' and '.join(dtypes)}: convert them to one of the two with astype")
-    flat = _aligned(sum(array.size for array in found), found[0].dtype)
+    flat = aligned_empty(sum(array.size for array in found), found[0].dtype)
     views, start = [], 0
     for array, original in zip(found, arrays, strict=True):
         view = flat[start : start + array.size].reshape(original.shape)
@@ -42,7 +42,12 @@ def flatten(arrays: Sequence[npt.NDArray[Any]]) -> tuple[npt.NDArray[Any], list[
     return flat, views
 
 
-def _aligned(size: int, dtype: np.dtype[Any]) -> npt.NDArray[Any]:
+def aligned_empty(size: int, dtype: npt.DTypeLike) -> npt.NDArray[Any]:
+    """Return an array (size,), not initialised, that starts at a multiple of 64 bytes.
+
+    NumPy's own large arrays start 16 bytes past one, and every vector of a loop over them then lies in two cache lines.
+    """
+    dtype = np.dtype(dtype)
     raw = np.empty(size * dtype.itemsize + ALIGNMENT, np.uint8)
     offset = -raw.__array_interface__["data"][0] % ALIGNMENT
     return raw[offset : offset + size * dtype.itemsize].view(dtype)

@@ -13,6 +13,7 @@ import numpy.typing as npt
 from fastopt.errors import ArrayError, unknown_name
 from fastopt.kernels.around import Around
 from fastopt.kernels.rules import Rule
+from fastopt.optimizers.arena import aligned_empty
 from fastopt.optimizers.arrays import Arrays, as_sequence, check_writable, device_view, host_view
 from fastopt.optimizers.backends import BACKENDS, make_plan, place_state
 from fastopt.optimizers.hyper import check_flag, check_hyper
@@ -142,7 +143,9 @@ class Optimizer:
 
     def initial_state(self, size: int, dtype: npt.DTypeLike) -> npt.NDArray[Any]:
         """Return the state before the first step, shape (k, size), in the order of `rule.states`."""
-        state = np.zeros((len(self.rule.states), size), dtype=dtype)
+        n_states = len(self.rule.states)
+        state = aligned_empty(n_states * size, dtype).reshape(n_states, size)
+        state[...] = 0
         for name, value in self.initial.items():
             state[self.rule.states.index(name)] = value
         return state

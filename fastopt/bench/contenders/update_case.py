@@ -14,6 +14,7 @@ import numpy.typing as npt
 from fastopt.bench.contenders import Case, Check, Contender, check_dtype, check_whole
 from fastopt.bench.contenders.recipes import check_optimizer, formula_step, rule_of
 from fastopt.errors import ConfigError, PeerUnavailable
+from fastopt.optimizers.arena import aligned_empty
 
 # Largest error of any parameter after CHECK_STEPS steps, relative to the largest way that the reference went. Rounding
 # alone: parameters up to 0.3 move some 1e-3 to 1e-1, and each step rounds to half a unit in the last place (1.5e-8).
@@ -73,12 +74,17 @@ class UpdateCase(Case):
         return self.n * np.dtype(self.dtype).itemsize * (3 + 2 * self.n_states)
 
     def arrays(self) -> tuple[npt.NDArray[Any], list[npt.NDArray[Any]]]:
-        """Return fresh parameters (n,), normal of deviation 0.05, and `n_gradients` standard normal gradients (n,)."""
+        """Return fresh parameters (n,), normal of deviation 0.05, and `n_gradients` standard normal gradients (n,).
+
+        Each starts at a multiple of 64 bytes, as PyTorch's own arrays do, so that memory is alike for all contenders.
+        """
         rng = np.random.default_rng(self.seed)
         dtype: Any = np.dtype(self.dtype)
-        params = rng.standard_normal(self.n, dtype=dtype)
+        params, *grads = (
+            rng.standard_normal(dtype=dtype, out=aligned_empty(self.n, dtype)) for _ in range(1 + self.n_gradients)
+        )
         params *= dtype.type(0.05)
-        return params, [rng.standard_normal(self.n, dtype=dtype) for _ in range(self.n_gradients)]
+        return params, grads
 
     def split(self, whole: npt.NDArray[Any]) -> list[npt.NDArray[Any]]:
         """Return `whole` (n,) as the case's tensors, in order: itself if there is one, else arrays of their own."""

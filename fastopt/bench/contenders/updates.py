@@ -93,12 +93,13 @@ class FastoptList(Fastopt):
 
 
 class FastoptFlat(Fastopt):
-    """The arrays laid into one by `fastopt.flatten`, once, gradients likewise: a step is one pass over one array.
-
-    For a single array too: NumPy's allocations start anywhere, the flat one at the start of a cache line.
-    """
+    """The arrays laid into one by `fastopt.flatten`, once, gradients likewise: a step is one pass over one array."""
 
     name = "fastopt flat"
+
+    @classmethod
+    def suits(cls, case: UpdateCase) -> bool:
+        return case.n_tensors > 1
 
     def allocate(self, params: list[npt.NDArray[Any]], grads: list[list[npt.NDArray[Any]]]) -> None:
         import fastopt
@@ -108,7 +109,7 @@ class FastoptFlat(Fastopt):
         self.grads = [fastopt.flatten(grad)[0] for grad in grads]
 
     def result(self) -> npt.NDArray[Any]:
-        return joined(self.views)  # what lies between them is padding
+        return joined(self.views)
 
 
 class NumpyUnfused(UpdateContender):
