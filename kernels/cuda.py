@@ -52,7 +52,8 @@ class CudaUpdate:
     current device, or under the simulator with NumPy arrays. `hyper` is any sequence of numbers: the rule's own,
     clip_value, weight_decay and clip_norm, the last for `NormFactor` only. `factor`, float64[1] on the device, is
     multiplied with `grad_scale`: what a `NormFactor` returned. Both launches are asynchronous, on the default stream.
-    Each step writes the device block anew: one object serves one caller at a time.
+    Each step writes the device block anew: one object serves one caller at a time. Arrays that are not Numba's are
+    wrapped at every call: a caller that keeps its arrays wraps them once, with `as_device_array`.
 
     Where c = 1 and every array and row of state starts at a multiple of 16 bytes, the loop moves 16 bytes at a time.
     The loop is compiled at the first call that needs it. Raises RuntimeError without a device.
@@ -71,7 +72,7 @@ class CudaUpdate:
         self._one = _ones(1)
         with _small_grids_allowed():
             self._write = _compiled_write(rule, np.dtype(dtype))[1, 1]
-        self._launch = None, None  # what a loop was configured for, and that loop
+        self._launch: tuple[Any, Any] = (None, None)  # what a loop was configured for, and that loop
 
     def __call__(self, params, grads, state, hyper, step, grad_scale=1.0, factor=None):
         params, grads = as_device_array(params), as_device_array(grads)
@@ -134,6 +135,13 @@ def allocate_state(n_states, n_params, dtype):
         with _small_grids_allowed():
             state[:] = 0
     return state
+
+
+def to_device(array):
+    """Return a copy of a host array on the device; under the simulator a NumPy array."""
+    _need_numba_cuda()
+    # An empty array has no address on the device, and nothing to copy.
+    return array.copy() if is_simulated() else cuda.to_device(array) if array.size else _empty(array.shape, array.dtype)
 
 
 def as_device_array(array):
@@ -281,9 +289,11 @@ def _loop(rule, dtype, around, wide):
     update = element.element_update(rule, dtype, around)
     step = _step(update, len(rule.states), around.zeroes)
     load = element.load_values(element.COMMON + element.count_coefficients(rule))
-    if wide:
-        return _wide_loop(step, load, _wide_step(update, dtype, around.zeroes), len(rule.states), vector.width(dtype))
-    return _narrow_loop(step, load, len(rule.states))
+    if not wide:
+        return _narrow_loop(step, load, len(rule.states))
+    intrinsic = importlib.import_module("numba.cuda.extending").intrinsic
+    wide_step = vector.wide_step(update, dtype, around.zeroes, intrinsic)
+    return _wide_loop(step, load, wide_step, len(rule.states), vector.width(dtype))
 
 
 # grid(1) and gridsize(1) are int64, and so is every index made from them. A while and not a range, which drags a count
@@ -329,20 +339,6 @@ def _step(update, n_states, zeroes):
         store(rows, i, new)
         if zeroes:
             clear(grads, i)
-
-    return jitable(step)
-
-
-def _wide_step(update, dtype, zeroes):
-    intrinsic = importlib.import_module("numba.cuda.extending").intrinsic
-    load, store = intrinsic(vector.load_lanes), intrinsic(vector.store_lanes)
-    update_all = element.each(update, vector.width(dtype))
-    zero_lanes = ((dtype.type(0),),) * vector.width(dtype)
-
-    def step(params, grads, rows, i, common):
-        store((params, *rows), i, update_all(load((params, grads, *rows), i), common))
-        if zeroes:
-            store((grads,), i, zero_lanes)
 
     return jitable(step)
 

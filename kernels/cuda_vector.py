@@ -1,13 +1,16 @@
 """128-bit accesses: several neighbours of each array in one instruction, `ld.global.v4.f32` and its kind.
 
 A load or store of an LLVM vector that is aligned to its size becomes one such instruction. Numba has no vectors in its
-language, so these are two code generators: cuda.py makes them callable from kernels. The simulator cannot run them.
+language, so the two accesses are code generators. The simulator cannot run them, but a CPU can.
 
-Lanes are neighbouring elements: a tuple of WIDTH tuples, each with one value of every array.
+Lanes are neighbouring elements: a tuple of `width` tuples, each with one value of every array.
 """
 
 from llvmlite import ir
 from numba import types
+
+from .cpu import jitable
+from .cuda_element import each
 
 ALIGNMENT = 16  # bytes: the widest access of a thread
 
@@ -15,6 +18,24 @@ ALIGNMENT = 16  # bytes: the widest access of a thread
 def width(dtype):
     """Return how many elements one access moves: 4 of float32, 2 of float64."""
     return ALIGNMENT // dtype.itemsize
+
+
+def wide_step(update, dtype, zeroes, intrinsic):
+    """Return step(params f[n], grads f[n], rows, i, common), which updates element i and its neighbours in place.
+
+    `update` is what `element_update` returned, `rows` the arrays of state, and `intrinsic` Numba's decorator of that
+    name for the target. Every array must lie at a multiple of ALIGNMENT bytes, and i be a multiple of the width.
+    """
+    load, store = intrinsic(load_lanes), intrinsic(store_lanes)
+    update_all = each(update, width(dtype))
+    zero_lanes = ((dtype.type(0),),) * width(dtype)
+
+    def step(params, grads, rows, i, common):
+        store((params, *rows), i, update_all(load((params, grads, *rows), i), common))
+        if zeroes:
+            store((grads,), i, zero_lanes)
+
+    return jitable(step)
 
 
 def load_lanes(typing_context, arrays, i):

@@ -86,7 +86,9 @@ def test_the_menus_name_everything_and_what_it_needs(tmp_path):
 
 def test_one_menu_alone_and_a_menu_that_is_not_there(tmp_path):
     assert succeeded(fastopt(tmp_path, "list", "models")) == ["models:", "  mlp", "  softmax"]
-    assert 'unknown menu "optimisers" (did you mean "optimizers"?)' in complaint(fastopt(tmp_path, "list", "optimisers"))
+    assert 'unknown menu "optimisers" (did you mean "optimizers"?)' in complaint(
+        fastopt(tmp_path, "list", "optimisers")
+    )
 
 
 def test_calibrating_says_what_it_found_and_where_it_is_kept(tmp_path, monkeypatch):

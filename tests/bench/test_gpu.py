@@ -185,6 +185,7 @@ def test_the_page_names_what_failed_and_is_self_contained(gpu, records, tmp_path
     assert len(list(tmp_path.iterdir())) == 5
 
 
+@needs_numba_cuda
 def test_a_part_that_fails_is_a_row_with_its_reason(gpu, tmp_path):
     def fail():
         raise MemoryError("out of\nmemory")
@@ -200,3 +201,12 @@ def test_a_contender_is_judged_by_the_oracle(gpu):
     moved = params - 0.001 * grads * (1 + 1.9 + 2.71)  # three steps of heavy ball, the gradient held
     assert gpu.head_error(moved, "momentum", 1000) < 1e-12
     assert gpu.head_error(params, "momentum", 1000) > gpu.PEER_TOLERANCE
+
+
+def test_an_error_counts_beside_the_step_and_a_nan_never_passes(gpu):
+    before, want = np.zeros(4), np.array([1.0, 2.0, -1.0, 0.0])
+    assert gpu.relative_error(want, want, before) == 0
+    assert gpu.relative_error(np.append(want[:3], 0.5), want, before) == 0.5  # a mean step of 1, and nothing else
+    assert gpu.relative_error(before[:0], before[:0], before[:0]) == 0
+    error = gpu.relative_error(want * np.nan, want, before)
+    assert gpu.verdict(error, 1.0)["status"] == "failed"

@@ -6,11 +6,13 @@ import re
 import subprocess
 import sys
 
+import numba
 import numpy as np
 import pytest
 
-from fastopt.kernels import cuda, reference
+from fastopt.kernels import cuda, cuda_element, cuda_vector, reference
 from fastopt.kernels.around import PLAIN, Around, flush_below
+from fastopt.kernels.cpu import call_update, compiled_update
 from fastopt.kernels.rules import RULES, Rule
 
 from . import cuda_simulator_worker as simulator
@@ -132,6 +134,43 @@ def test_coefficients_may_be_of_mixed_types():
     rule = Rule("mixed", update, coefficients, (), ("learning_rate",))
     assert "st.global.f32" in cuda.compile_coefficients_ptx(rule, np.float32)
     assert ".f64" not in cuda.compile_ptx(rule, np.float32)
+
+
+def aligned(values):
+    """A copy of a flat array at a multiple of 16 bytes."""
+    room = np.empty(values.nbytes + 16, np.uint8)
+    start = -room.ctypes.data % 16
+    array = room[start : start + values.nbytes].view(values.dtype)
+    array[...] = values
+    return array
+
+
+@pytest.mark.parametrize("zeroes", [False, True])
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("rule", simulator.REPRESENTATIVES)
+def test_a_wide_step_compiled_for_the_cpu_is_that_of_the_cpu_loop(rule, dtype, zeroes):
+    rule, dtype, around = RULES[rule], np.dtype(dtype), Around(zeroes=zeroes)
+    width, k, n = cuda_vector.width(dtype), len(rule.states), 12
+    update = cuda_element.element_update(rule, dtype, around)
+    step = cuda_vector.wide_step(update, dtype, zeroes, numba.extending.intrinsic)
+
+    @numba.njit(error_model="numpy")
+    def loop(params, grads, rows, common):
+        for i in range(0, params.size, width):
+            step(params, grads, rows, i, common)
+
+    rng = np.random.default_rng(1)
+    params, grads, *rows = (aligned(rng.random(n).astype(dtype)) for _ in range(2 + k))
+    own = [simulator.HYPER.get(name, 0.1) for name in rule.hyper]
+    want, want_grads, want_rows = params.copy(), grads.copy()[None], np.array(rows).reshape(k, n)
+    hyper = np.array([*own, np.inf, 0.0, np.inf])
+    address = compiled_update(rule, dtype, around).address
+    call_update(address, want, want_grads, want_rows, hyper, 2, 0.25)
+    common = tuple(dtype.type(value) for value in (0.25, np.inf, 0.0, *rule.coefficients(2, *own)))
+    loop(params, grads, tuple(rows), common)
+    np.testing.assert_array_equal(grads, want_grads[0])
+    np.testing.assert_allclose(params, want, rtol=8 * np.finfo(dtype).eps)
+    np.testing.assert_allclose(np.array(rows).reshape(k, n), want_rows, rtol=8 * np.finfo(dtype).eps)
 
 
 @pytest.fixture(scope="module")
