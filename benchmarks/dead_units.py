@@ -59,9 +59,9 @@ def page(record: dict[str, Any]) -> str:
     lines = [
         "# Steps after gradients have died",
         "",
-        f"{machine['model']}, one thread, float32, {record['elements']:,} elements of which half get no gradient after the "
-        f"first step; an epoch is {record['steps']:,} steps. Time of an epoch over that of epoch 1 of the same run: median "
-        f"of {len(record['seconds'])} runs with its 95 % interval. Measured {record['created']}.",
+        f"{machine['model']}, one thread, float32, {record['elements']:,} elements of which half get no gradient after "
+        f"the first step; an epoch is {record['steps']:,} steps. Time of an epoch over that of epoch 1 of the same run: "
+        f"median of {len(record['seconds'])} runs with its 95 % interval. Measured {record['created']}.",
         "",
         "| optimizer | epoch 1, per step | " + " | ".join(f"epoch {epoch}" for epoch in SHOWN[1:]) + " |",
         "|---" * (len(SHOWN) + 1) + "|",
