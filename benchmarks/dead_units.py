@@ -60,7 +60,7 @@ def page(record: dict[str, Any]) -> str:
         "# Steps after gradients have died",
         "",
         f"{machine['model']}, one thread, float32, {record['elements']:,} elements of which half get none after "
-        f"the first step; an epoch is {record['steps']:,} steps. Time of an epoch over that of epoch 1 of the same run: "
+        f"the first step; an epoch is {record['steps']:,} steps. An epoch's time over that of epoch 1 of the same run: "
         f"median of {len(record['seconds'])} runs with its 95 % interval. Measured {record['created']}.",
         "",
         "| optimizer | epoch 1, per step | " + " | ".join(f"epoch {epoch}" for epoch in SHOWN[1:]) + " |",
