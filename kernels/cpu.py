@@ -22,9 +22,9 @@ from numba.extending import intrinsic, register_jitable
 from numba.np.unsafe.ndarray import to_fixed_tuple
 
 from . import around as around_module
+from . import literals
 from .around import PLAIN, flush, prepare
 from .callback import call_void
-from .literals import with_literals
 
 # Elements that one iteration of the outer loop handles: small enough that the sum of the gradient rows is still in the
 # cache when the rule reads it, large enough that the loop around it costs nothing.
@@ -53,11 +53,11 @@ def _compiled_update(rule, dtype, around, parallel):
         element[::1], element[:, ::1], element[:, ::1], types.float64[::1], types.int64, types.float64
     )
     make_loop, rows = _LOOPS[len(rule.states)]
-    digest = source_digest(rule.update, rule.coefficients, around_module)
+    digest = source_digest(rule.update, rule.coefficients, around_module, literals)
     variant = f"{rule.name}_{dtype.name}_{around}_parallel{parallel:d}_{digest}"
-    scalar_rule = jitable(with_literals(rule.update, dtype))
+    scalar_rule = jitable(named(literals.with_literals(rule.update, dtype), variant))
     loop = jitable(named(make_loop(scalar_rule, prepare(around), flush(around, dtype)), variant))
-    own = jitable(rule.coefficients), len(rule.hyper)
+    own = jitable(named(literals.copied(rule.coefficients), variant)), len(rule.hyper)
     update = named(_update(loop, rows, *own, around.zeroes, variant), variant)
     options = {**COMPILE_OPTIONS, "cache": digest is not None}
     return cfunc(signature, parallel=parallel, **options)(update)
@@ -87,16 +87,27 @@ def named(function, variant):
 
 
 def source_digest(*sources):
-    """Return a digest of the text of functions or modules, or None when one has no source file (typed at a prompt).
+    """Return a digest of the text of functions or modules, or None when that is not all that decides what they do.
 
-    Numba's cache does not see an edit in another file, and its key leaves out the compile options: so the digest and
-    the variant's name are closed over, which makes them part of the key.
+    That is so for a function without a source file (typed at a prompt), for one made within another, and for one that
+    uses more of its module than other modules: a helper or a constant, whose edit the digest would not show. Numba's
+    cache does not see an edit in another file, and its key leaves out the compile options: so the digest and the
+    variant's name are closed over, which makes them part of the key.
     """
+    if not all(_stands_alone(source) for source in sources):
+        return None
     try:
         text = "".join(inspect.getsource(source) for source in sources)
     except (OSError, TypeError):
         return None
     return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _stands_alone(source):
+    if inspect.ismodule(source):
+        return True
+    used = (source.__globals__.get(name) for name in source.__code__.co_names)
+    return source.__closure__ is None and all(found is None or inspect.ismodule(found) for found in used)
 
 
 def _update(loop, rows, coefficients, n_hyper, zeroes, variant):

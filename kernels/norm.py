@@ -16,6 +16,7 @@ from .cpu import BLOCK, add_to
 LANES = 64
 
 
+@register_jitable
 def blocks_of(size):
     """Return how many blocks an array of `size` elements has: the length of `partials` below."""
     return (size + BLOCK - 1) // BLOCK

@@ -225,22 +225,32 @@ FORMULAS: dict[str, Callable] = {
 
 
 def formula_of(rule):
-    """Return the formula of a rule: the one above, or for a registered rule without one `elementwise(rule)`."""
-    return FORMULAS.get(rule.name) or elementwise(rule)
+    """Return the formula of a rule: the one above, its own, or without either `elementwise(rule)`."""
+    return FORMULAS.get(rule.name) or rule.formula or elementwise(rule)
 
 
 def elementwise(rule):
-    """Return a formula that runs the rule's own two functions in Python, in float64, on one number after another."""
+    """Return a formula that runs the rule's own two functions in Python, in float64, on one number after another.
+
+    Where Python's `math` raises, as for the root of a negative number, the element is NaN.
+    """
 
     def formula(p, g, *rest):
         state, (t, *hyper) = rest[: len(rule.states)], rest[len(rule.states) :]
-        c = rule.coefficients(t, *hyper)
+        c, lost = rule.coefficients(t, *hyper), (np.nan,) * (1 + len(state))
         with np.errstate(all="ignore"):  # float64 scalars of NumPy, so that 1 / 0 is infinite as in compiled code
             elements = zip(*(np.asarray(array, np.float64) for array in (p, g, *state)), strict=True)
-            results = [rule.update(*values, *c) for values in elements]
+            results = [_or_nan(rule.update, *values, *c) or lost for values in elements]
         return np.array(results, np.float64).reshape(-1, 1 + len(state)).T.astype(p.dtype)
 
     return formula
+
+
+def _or_nan(function, *arguments):
+    try:
+        return function(*arguments)
+    except (ValueError, OverflowError):
+        return None
 
 
 def update(formula, params, grads, state, hyper, step, grad_scale=1.0, flush_below=0.0):

@@ -16,13 +16,17 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Rule:
-    """An update rule: its two functions, the names of its state arrays, and of its hyperparameters in order."""
+    """An update rule: its two functions, the names of its state arrays, and of its hyperparameters in order.
+
+    `formula` is the rule a second time, for the oracle, if it is not one of those in reference.py.
+    """
 
     name: str
     update: Callable
     coefficients: Callable
     states: tuple[str, ...]
     hyper: tuple[str, ...]
+    formula: Callable | None = None
 
 
 # --- Gradient descent ---------------------------------------------------------------------------------------------
@@ -107,7 +111,7 @@ def rmsprop_momentum_coefficients(step, learning_rate, beta, eps, momentum):
 
 
 def rmsprop_momentum(param, grad, s, b, learning_rate, alpha, eps, momentum):
-    """Heavy ball on the normalised gradient, the rate applied after it (PyTorch; TensorFlow and Keras before it)."""
+    """Heavy ball on the normalised gradient, the rate applied after it (PyTorch; optax and Keras before)."""
     s = s + alpha * (grad * grad - s)
     b = momentum * b + grad / (math.sqrt(s) + eps)
     return param - learning_rate * b, s, b

@@ -9,49 +9,50 @@ import numpy as np
 from numba import carray, njit, prange, types
 from numba.extending import intrinsic, register_jitable
 
+from . import callback, cpu, norm
 from .callback import call_void
-from .cpu import BLOCK
-from .norm import LANES, block_squares, ordered_sum
+from .cpu import named, source_digest
+from .norm import LANES, block_squares, blocks_of, ordered_sum
 
 UPDATE, PARAMS, GRADS, STATE, SIZE, N_COLUMNS = range(6)
 
 _OPTIONS = {"cache": True, "nogil": True}
 
-
-@njit(**_OPTIONS)
-def step_serial(like, table, n_states, hyper, step, grad_scale):
-    """Update every tensor of the table, one after another; an update may itself be a parallel one."""
-    for row in range(table.shape[0]):
-        _update(like, table[row], n_states, hyper, step, grad_scale)
+# In the closure of everything below, and so in its cache key: Numba does not watch the files that it is made from.
+_DIGEST = source_digest(callback, cpu, norm)
 
 
-@njit(parallel=True, **_OPTIONS)
-def step_parallel(like, table, n_states, hyper, step, grad_scale):
-    """Update the tensors of the table on all threads, each tensor on one: its update must be a serial one."""
-    for row in prange(table.shape[0]):
-        _update(like, table[row], n_states, hyper, step, grad_scale)
+def _step(variant):
+    def step(like, table, n_states, hyper, step, grad_scale):
+        variant  # noqa: B018
+        for row in prange(table.shape[0]):
+            _update(like, table[row], n_states, hyper, step, grad_scale)
+
+    return named(step, variant)
 
 
-@njit(**_OPTIONS)
-def squares_serial(like, table, sums):
-    """Write the sum of squares of every tensor's gradient into sums float64[k]."""
-    for row in range(table.shape[0]):
-        grads, lanes = _gradient(like, table[row]), np.empty(LANES)
-        total = 0.0
-        for block in range((grads.shape[1] + BLOCK - 1) // BLOCK):
-            total += block_squares(grads, block, lanes)
-        sums[row] = total
+def _squares(variant):
+    def squares(like, table, sums):
+        variant  # noqa: B018
+        for row in range(table.shape[0]):
+            grads = _gradient(like, table[row])
+            partials = np.empty(blocks_of(grads.shape[1]))
+            for block in prange(partials.size):
+                partials[block] = block_squares(grads, block, np.empty(LANES))
+            sums[row] = ordered_sum(partials)
+
+    return named(squares, variant)
 
 
-@njit(parallel=True, **_OPTIONS)
-def squares_parallel(like, table, sums):
-    """Do what `squares_serial` does, to the same bits, with the blocks of each tensor on all threads."""
-    for row in range(table.shape[0]):
-        grads = _gradient(like, table[row])
-        partials = np.empty((grads.shape[1] + BLOCK - 1) // BLOCK)
-        for block in prange(partials.size):
-            partials[block] = block_squares(grads, block, np.empty(LANES))
-        sums[row] = ordered_sum(partials)
+# step(like, table, n_states, hyper, step, grad_scale) updates every tensor of the table: serial, one after another, and
+# an update may itself be a parallel one; parallel, each on one thread, and its update must be a serial one.
+step_serial = njit(**_OPTIONS)(_step(f"serial_{_DIGEST}"))
+step_parallel = njit(parallel=True, **_OPTIONS)(_step(f"parallel_{_DIGEST}"))
+
+# squares(like, table, sums) writes the sum of squares of every tensor's gradient into sums float64[k]; both give the
+# same bits, the parallel one takes the blocks of a tensor on all threads.
+squares_serial = njit(**_OPTIONS)(_squares(f"serial_{_DIGEST}"))
+squares_parallel = njit(parallel=True, **_OPTIONS)(_squares(f"parallel_{_DIGEST}"))
 
 
 @njit(**_OPTIONS)

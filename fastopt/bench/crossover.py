@@ -18,7 +18,7 @@ import numpy as np
 from fastopt.errors import StoreError
 from fastopt.optimizers import Adam, crossover
 
-SIZES = tuple(2**k for k in range(13, 21))
+SIZES = tuple(2**k for k in range(14, 21))  # up to one block of the loop there is nothing to share
 ROUNDS = 15
 BLOCK_S = 1e-3  # at least so long is one timed block
 

@@ -25,10 +25,7 @@ def flatten(arrays: Sequence[npt.NDArray[Any]]) -> tuple[npt.NDArray[Any], list[
         raise ArrayError(f"flatten takes a list of arrays, got {type(arrays).__name__}")
     if not arrays:
         raise ArrayError("flatten got no array: pass at least one")
-    found = [
-        host_view(f"arrays[{i}]", np.ascontiguousarray(a) if isinstance(a, np.ndarray) else a)
-        for i, a in enumerate(arrays)
-    ]
+    found = [host_view(f"arrays[{i}]", _contiguous(array)) for i, array in enumerate(arrays)]
     dtypes = sorted({str(array.dtype) for array in found})
     if len(dtypes) > 1:
         raise ArrayError(f"flatten got arrays of {' and '.join(dtypes)}: convert them to one of the two with astype")
@@ -40,6 +37,11 @@ def flatten(arrays: Sequence[npt.NDArray[Any]]) -> tuple[npt.NDArray[Any], list[
         views.append(view)
         start += array.size
     return flat, views
+
+
+def _contiguous(array: Any) -> Any:
+    plain = isinstance(array, np.ndarray) and not isinstance(array, np.ma.MaskedArray)
+    return np.ascontiguousarray(array) if plain else array
 
 
 def aligned_empty(size: int, dtype: npt.DTypeLike) -> npt.NDArray[Any]:

@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
+import copy
 import math
 import os
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar, NamedTuple, TypedDict
+from typing import Any, ClassVar, NamedTuple, Self, TypedDict
 
 import numpy as np
 import numpy.typing as npt
 
-from fastopt.errors import ArrayError, unknown_name
+from fastopt.errors import ArrayError, ConfigError
 from fastopt.kernels.around import Around
 from fastopt.kernels.rules import Rule
 from fastopt.optimizers.arena import aligned_empty
 from fastopt.optimizers.arrays import Arrays, as_sequence, check_writable, device_view, host_view
 from fastopt.optimizers.backends import BACKENDS, make_plan, place_state
-from fastopt.optimizers.hyper import check_flag, check_hyper
+from fastopt.optimizers.hyper import check_choice, check_flag, check_hyper
 from fastopt.optimizers.plans import Plan, Tensor
+
+# What `_array` is while no single array is bound: nothing that a user could pass.
+_NO_ARRAY = object()
 
 
 class Options(TypedDict, total=False):
@@ -81,15 +85,13 @@ class Optimizer:
     ) -> None:
         """Hyperparameters by name, every one that `rule` has; `initial` values of state arrays that start elsewhere
         than at zero."""
-        if backend not in BACKENDS:
-            raise unknown_name("backend", backend, BACKENDS)
+        check_choice("backend", backend, BACKENDS)
         clips = {
             name: value for name, value in (("clip_value", clip_value), ("clip_norm", clip_norm)) if value is not None
         }
         for name, value in (*hyper.items(), ("weight_decay", weight_decay), *clips.items()):
             check_hyper(name, value)
         check_flag("flush_subnormals", flush_subnormals)
-        self.rule = rule
         self.backend = backend
         self.flush_subnormals = bool(flush_subnormals)
         # The layout that every compiled update expects: the rule's own, then what goes on around it.
@@ -101,7 +103,8 @@ class Optimizer:
         self.steps = 0
         self._kept: list[_Kept] = []
         self._plan: Plan | None = None
-        self._array: Any = None  # the one array of the plan, if the user passed one and not a list
+        self._array: Any = _NO_ARRAY  # the one array of the plan, if the user passed one and not a list
+        self.rule = rule  # last: from here on, see `__setattr__`
 
     @property
     def learning_rate(self) -> float:
@@ -132,14 +135,15 @@ class Optimizer:
         if (
             plan is None
             or params is not self._array
-            or zero_grad is not plan.zero_grad
+            or zero_grad
+            or plan.zero_grad
             or not params.flags.writeable
             or not (grads is plan.grads[0] or plan.take(0, grads))
         ):
             plan = self._bind(as_sequence("params", params), as_sequence("grads", grads), zero_grad)
-            self._array = params if isinstance(params, np.ndarray) else None
+            self._array = params if isinstance(params, np.ndarray) else _NO_ARRAY
+        plan.run(self.hyper, self.steps + 1)
         self.steps += 1
-        plan.run(self.hyper, self.steps)
 
     def initial_state(self, size: int, dtype: npt.DTypeLike) -> npt.NDArray[Any]:
         """Return the state before the first step, shape (k, size), in the order of `rule.states`."""
@@ -161,8 +165,9 @@ class Optimizer:
     def state_dict(self) -> dict[str, Any]:
         """Return everything that the next step depends on, as numbers, strings, lists and copies of the state arrays.
 
-        {"optimizer", "rule", "steps", "backend", "flush_subnormals", "hyper": {name: number, clip_... or None},
-        "tensors": [{"shape", "dtype", "state": {name: array of that shape}}]}. On the device, arrays come to the host.
+        {"optimizer", "rule", "steps", "backend", "flush_subnormals", "hyper": {name: number}, "around": {"clip_value",
+        "weight_decay", "clip_norm": number, or None for no clip}, "initial": {name: number}, "tensors": [{"shape",
+        "dtype", "state": {name: array of that shape}}]}. On the device, arrays come to the host.
         """
         from fastopt.optimizers.state import state_dict
 
@@ -189,7 +194,28 @@ class Optimizer:
 
     def __getstate__(self) -> dict[str, Any]:
         """Leave the compiled updates and the user's arrays behind: an address means nothing in another process."""
-        return {**self.__dict__, "_plan": None, "_array": None}
+        return {key: value for key, value in self.__dict__.items() if key not in ("_plan", "_array")}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state, _plan=None, _array=_NO_ARRAY)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        """Copy state and hyperparameters; the rule is the same one."""
+        made = object.__new__(type(self))
+        state = {key: value for key, value in Optimizer.__getstate__(self).items() if key != "rule"}
+        made.__setstate__({**copy.deepcopy(state, memo), "rule": self.rule})
+        return made
+
+    def __copy__(self) -> Self:
+        """Copy deeply: two optimizers must not share state arrays."""
+        return copy.deepcopy(self)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        """Refuse what would have no effect: hyperparameters are in `hyper`, and options chose the compiled loop."""
+        fixed = (*self.rule.hyper[1:], *Options.__annotations__) if "rule" in self.__dict__ else ()
+        if name in fixed:
+            raise ConfigError(f"{name} cannot be assigned, only learning_rate can: make a new {type(self).__name__}")
+        super().__setattr__(name, value)
 
     def __repr__(self) -> str:
         names = (*self.rule.hyper, "clip_value", "weight_decay", "clip_norm")
@@ -201,6 +227,7 @@ class Optimizer:
 
     def _bind(self, params: Sequence[Any], grads: Sequence[Any], zero_grad: bool) -> Plan:
         """Return a plan for these arrays: the one at hand where only gradients are new, else one made anew."""
+        check_flag("zero_grad", zero_grad)
         if len(params) != len(grads):
             raise ArrayError(f"got {len(params)} parameter arrays and {len(grads)} gradient arrays: pass one of each")
         if not params:

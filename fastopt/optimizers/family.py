@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from typing import Unpack
 
-from fastopt.errors import ConfigError, unknown_name
+from fastopt.errors import ConfigError
 from fastopt.kernels.rules import RULES
 from fastopt.optimizers.base import Optimizer, Options
-from fastopt.optimizers.hyper import check_flag, check_hyper
+from fastopt.optimizers.hyper import check_choice, check_flag, check_hyper
 
 ADAM_FORMS = {"outside": "", "inside": "_inside", "hat": "_hat"}
 
@@ -49,8 +49,7 @@ class Momentum(Optimizer):
         **options: Unpack[Options],
     ) -> None:
         forms = ("ema", "heavy_ball", "caffe")
-        if form not in forms:
-            raise unknown_name("momentum form", form, forms)
+        check_choice("momentum form", form, forms)
         check_flag("nesterov", nesterov)
         check_flag("bias_correction", bias_correction)
         if nesterov and form == "ema":
@@ -67,8 +66,8 @@ class RMSprop(Optimizer):
     `eps_form="outside"` is PyTorch's; "inside", sqrt(s + eps), is that of Keras, optax and TensorFlow.
     `centered=True` takes the variance s - a^2, a the average of g, in the place of s (Graves 2013); where rounding
     leaves it below zero it counts as zero, while PyTorch takes the root of a negative number. `momentum` above 0 is a
-    heavy ball on the normalised gradient, the rate applied after it (PyTorch; TensorFlow and Keras multiply by the rate
-    before it, which differs when the rate changes). PyTorch's default for b (its alpha) is 0.99.
+    heavy ball on the normalised gradient, the rate applied after it (PyTorch; optax, TensorFlow and Keras multiply by
+    the rate before it, which differs when the rate changes). PyTorch's default for b (its alpha) is 0.99.
     """
 
     name = "rmsprop"
@@ -84,8 +83,7 @@ class RMSprop(Optimizer):
         **options: Unpack[Options],
     ) -> None:
         forms = {"outside": "", "inside": "_inside"}
-        if eps_form not in forms:
-            raise unknown_name("eps_form", eps_form, forms)
+        check_choice("eps_form", eps_form, forms)
         check_flag("centered", centered)
         check_hyper("momentum", momentum)
         hyper = {"learning_rate": learning_rate, "beta": beta, "eps": eps}
@@ -121,8 +119,7 @@ class Adam(Optimizer):
         backend: str = "auto",
         flush_subnormals: bool = True,
     ) -> None:
-        if eps_form not in ADAM_FORMS:
-            raise unknown_name("eps_form", eps_form, ADAM_FORMS)
+        check_choice("eps_form", eps_form, ADAM_FORMS)
         check_flag("amsgrad", amsgrad)
         super().__init__(
             RULES[("amsgrad" if amsgrad else "adam") + ADAM_FORMS[eps_form]],
@@ -158,8 +155,7 @@ class AdamW(Optimizer):
         backend: str = "auto",
         flush_subnormals: bool = True,
     ) -> None:
-        if eps_form not in ADAM_FORMS:
-            raise unknown_name("eps_form", eps_form, ADAM_FORMS)
+        check_choice("eps_form", eps_form, ADAM_FORMS)
         hyper = {"learning_rate": learning_rate, "beta1": beta1, "beta2": beta2, "eps": eps}
         super().__init__(
             RULES["adamw" + ADAM_FORMS[eps_form]],

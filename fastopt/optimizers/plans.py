@@ -62,8 +62,9 @@ class Plan(ABC):
         return False
 
     def writable(self) -> bool:
-        """Tell whether no parameter array was made read-only since it was bound."""
-        return all(array.flags.writeable for array in self.params if isinstance(array, np.ndarray))
+        """Tell whether no array that a step writes to was made read-only since it was bound."""
+        written = [*self.params, *self.grads] if self.zero_grad else self.params
+        return all(array.flags.writeable for array in written if isinstance(array, np.ndarray))
 
     def goes_on(self, params: Sequence[Any], grads: Sequence[Any]) -> bool:
         """Tell whether the parameters are those of this plan and writable still, and take gradients that are new."""
@@ -93,6 +94,7 @@ class HostPlan(Plan):
         from fastopt.kernels import tensors as compiled
 
         super().__init__(tensors, zero_grad)
+        self._states = [tensor.state for tensor in tensors]  # kept alive: the tables hold addresses alone
         self._memory = _written(tensors, zero_grad)
         self._place: dict[int, tuple[npt.NDArray[np.int64], int]] = {}
         self._calls: list[_Call] = []
@@ -108,7 +110,7 @@ class HostPlan(Plan):
             )
             self._calls.append(call)
             self._place.update({i: (call.table, row) for row, i in enumerate(group)})
-        self._n_states = tensors[0].state.shape[0]
+        self._n_states = len(self._states[0])
 
     def _row(self, tensor: Tensor, address: Callable[[np.dtype[Any], bool], int], parallel: bool) -> list[int]:
         arrays = (tensor.params, tensor.grads, tensor.state)
@@ -137,7 +139,7 @@ class HostPlan(Plan):
         return True
 
     def writable(self) -> bool:
-        return all(map(_IS_WRITABLE, self.params))
+        return all(map(_IS_WRITABLE, self.params)) and not (self.zero_grad and not all(map(_IS_WRITABLE, self.grads)))
 
     def _clip_factor(self, clip_norm: float) -> float:
         from fastopt.kernels.norm import clip_factor
@@ -172,6 +174,7 @@ class LoopPlan(Plan):
             for (param, grad), tensor in zip(views, tensors, strict=True)
         ]
         self._clip_factor = clip_factor
+        self._addresses = self._addresses_now()
 
     def run(self, hyper: npt.NDArray[np.float64], step: int) -> None:
         factor = None
@@ -179,6 +182,20 @@ class LoopPlan(Plan):
             factor = self._clip_factor([rows for _, _, rows, _ in self._steps], float(hyper[-1]))
         for update, flat, rows, state in self._steps:
             update(flat, rows, state, hyper, step, factor)
+
+    def goes_on(self, params: Sequence[Any], grads: Sequence[Any]) -> bool:
+        return super().goes_on(params, grads) and self._addresses == self._addresses_now()
+
+    def _addresses_now(self) -> list[int]:
+        """Return where every array lies: a tensor on the device may get other memory and stay the same object."""
+        return [_interface(array)["data"][0] for array in (*self.params, *self.grads)]
+
+
+def _interface(array: Any) -> dict[str, Any]:
+    found: dict[str, Any] = (
+        array.__array_interface__ if isinstance(array, np.ndarray) else array.__cuda_array_interface__
+    )
+    return found
 
 
 def _written(tensors: Sequence[Tensor], zero_grad: bool) -> Memory:

@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 
 from fastopt.errors import ConfigError, StateError
-from fastopt.kernels import reference
+from fastopt.kernels.cpu import MOST_STATES
 from fastopt.kernels.rules import RULES, Rule
 from fastopt.optimizers.base import Optimizer, Options
 from fastopt.optimizers.hyper import check_hyper
@@ -35,7 +35,8 @@ def register_rule(
     rule: Callable[..., Any],
     coefficients: Callable[..., Any],
     states: Sequence[str] = ("m", "v"),
-    defaults: Mapping[str, float] | None = None,
+    *,
+    defaults: Mapping[str, float],
     formula: Callable[..., Any] | None = None,
 ) -> type[Optimizer]:
     """Make an optimizer of an update rule and return its class; it is on the menu, under `name`, from now on.
@@ -52,7 +53,8 @@ def register_rule(
         step counts from 1, hyper are the values of `defaults` in order.
     states : names of state arrays, at most three; they start at zero
     defaults : mapping
-        Hyperparameters with their defaults, learning_rate first.
+        Hyperparameters with their defaults, learning_rate first. A weight_decay among them is the rule's own business,
+        as in AdamW; without, the common option is coupled L2.
     formula : function, optional
         The rule a second time, for backend "reference": formula(p, g, *state, t, *hyper) -> (p, *state) on whole
         arrays. Without it the reference is `rule` itself, run by Python on one number after another: that checks what
@@ -60,18 +62,14 @@ def register_rule(
 
     Raises ConfigError when the two functions cannot be compiled or do not fit each other.
     """
-    hyper = dict(defaults or {})
+    hyper = dict(defaults)
     _check_names(name, states, hyper)
     for what, function in (("rule", rule), ("coefficients", coefficients)):
         if not inspect.isfunction(function):
             raise ConfigError(f"{what} must be a plain Python function, got {function!r}")
-    made = Rule(name, rule, coefficients, tuple(states), tuple(hyper))
+    made = Rule(name, rule, coefficients, tuple(states), tuple(hyper), formula)
     _check_compiles(made)
     RULES[name] = made
-    if formula is not None:
-        reference.FORMULAS[name] = formula
-    else:
-        reference.FORMULAS.pop(name, None)
     OPTIMIZERS[name] = kind = _class(made, hyper)
     return kind
 
@@ -98,19 +96,23 @@ def _class(rule: Rule, defaults: dict[str, float]) -> type[Optimizer]:
     __init__.__signature__ = inspect.Signature([itself, *positional, *options])  # type: ignore[attr-defined]
 
     def __reduce__(self: Optimizer) -> Any:  # noqa: N807
-        return _unpickled, (rule.name, {**self.__getstate__(), "rule": None})
+        return _unpickled, (rule.name, rule.states, rule.hyper, {**self.__getstate__(), "rule": None})
 
     title = "".join(word.capitalize() for word in rule.name.split("_"))
     body = {"__init__": __init__, "__reduce__": __reduce__, "__doc__": inspect.getdoc(rule.update), "name": rule.name}
     return type(title, (Optimizer,), body)
 
 
-def _unpickled(name: str, state: dict[str, Any]) -> Optimizer:
+def _unpickled(name: str, states: tuple[str, ...], hyper: tuple[str, ...], state: dict[str, Any]) -> Optimizer:
     """Make an optimizer again in a process where its rule is registered too."""
     if name not in OPTIMIZERS:
         raise StateError(f'the pickled optimizer has rule "{name}", which is not known here: register_rule it first')
+    if (states, hyper) != (RULES[name].states, RULES[name].hyper):
+        raise StateError(
+            f'rule "{name}" was registered again with other states or hyperparameters since it was pickled'
+        )
     optimizer = OPTIMIZERS[name].__new__(OPTIMIZERS[name])
-    optimizer.__dict__.update(state, rule=RULES[name])
+    optimizer.__setstate__({**state, "rule": RULES[name]})
     return optimizer
 
 
@@ -119,11 +121,13 @@ def _check_names(name: str, states: Sequence[str], hyper: dict[str, float]) -> N
         raise ConfigError(f"a rule's name is a lower-case Python name such as my_rule, got {name!r}")
     if name in _BUILT_IN:
         raise ConfigError(f'"{name}" is a rule of fastopt: choose another name')
-    if isinstance(states, str) or len(set(states)) != len(states) or len(states) > 3:
+    if isinstance(states, str) or len(set(states)) != len(states) or len(states) > MOST_STATES:
         raise ConfigError(f'states are up to three different names such as ("m", "v"), got {states!r}')
     if not hyper or next(iter(hyper)) != "learning_rate":
         raise ConfigError(f"defaults begin with learning_rate, got {', '.join(hyper) or 'none'}")
     for key, value in hyper.items():
+        if key in Options.__annotations__ and key != "weight_decay":
+            raise ConfigError(f'"{key}" is an option of every optimizer: choose another name for the hyperparameter')
         check_hyper(key, value)
 
 

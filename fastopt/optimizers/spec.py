@@ -8,6 +8,7 @@ from typing import Any
 
 from fastopt.errors import ConfigError, unknown_name
 from fastopt.optimizers.base import Optimizer, Options
+from fastopt.optimizers.hyper import check_choice
 from fastopt.optimizers.menu import OPTIMIZERS
 
 _SPEC = re.compile(r"\s*([\w-]+)\s*(?:\((.*)\))?\s*", re.DOTALL)
@@ -21,12 +22,14 @@ def make_optimizer(spec: str, **hyper: Any) -> Optimizer:
     Raises ConfigError for an unknown name or option, an option given twice, and a value that cannot be.
     """
     name, options = parse(spec)
+    for key in hyper:
+        check_choice(f"option of {name}", key, option_names(name))
     return OPTIMIZERS[name](**{**options, **hyper})
 
 
 def parse(spec: str) -> tuple[str, dict[str, Any]]:
     """Return (name, options) of a text such as "adam(beta2=0.99)"; raises ConfigError, see `make_optimizer`."""
-    found = _SPEC.fullmatch(spec)
+    found = _SPEC.fullmatch(spec) if isinstance(spec, str) else None
     if found is None:
         raise ConfigError(f'cannot read optimizer "{spec}": write it as adam or adam(beta2=0.99, eps_form=inside)')
     name, inner = found.groups()
@@ -39,8 +42,7 @@ def parse(spec: str) -> tuple[str, dict[str, Any]]:
             continue
         if not equals or not value:
             raise ConfigError(f'cannot read "{part.strip()}" of optimizer "{spec}": write name=value')
-        if key not in option_names(name):
-            raise unknown_name(f"option of {name}", key, option_names(name))
+        check_choice(f"option of {name}", key, option_names(name))
         if key in options:
             raise ConfigError(f'"{key}" is given twice in optimizer "{spec}"')
         options[key] = _value(value)
@@ -48,7 +50,10 @@ def parse(spec: str) -> tuple[str, dict[str, Any]]:
 
 
 def canonical(spec: str) -> str:
-    """Return one text for all ways of writing the same optimizer: options in the order of the signature, no blanks."""
+    """Return one text for all ways of writing the same options: in the order of the signature, no blanks.
+
+    Defaults that are written out stay so: `adam(beta2=0.999)` is not `adam`.
+    """
     name, options = parse(spec)
     inner = ",".join(f"{key}={_text(options[key])}" for key in option_names(name) if key in options)
     return f"{name}({inner})" if inner else name
@@ -77,4 +82,6 @@ def _value(text: str) -> Any:
 
 
 def _text(value: Any) -> str:
-    return f"{value:g}" if isinstance(value, float) else str(value).lower() if value in (True, False, None) else value
+    if isinstance(value, float):
+        return repr(value).removesuffix(".0")
+    return value if isinstance(value, str) else str(value).lower()

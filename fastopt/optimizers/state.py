@@ -15,14 +15,17 @@ from typing import Any
 
 import numpy as np
 
-from fastopt.errors import ConfigError, StateError, StoreError, unknown_name
+from fastopt.errors import ConfigError, StateError, StoreError
 from fastopt.kernels.rules import RULES
 from fastopt.optimizers.backends import BACKENDS, place_state
 from fastopt.optimizers.base import Optimizer, _Kept
-from fastopt.optimizers.hyper import check_hyper
+from fastopt.optimizers.hyper import check_choice, check_hyper
 from fastopt.optimizers.menu import OPTIMIZERS
 
 FORMAT = 1
+
+# The stems of an optimizer's rules where it has others than its own name: "adam_hat" is adam's, "adamw" is not.
+STEMS = {"adam": ("adam", "amsgrad")}
 
 # What `hyper` holds after the rule's own; an infinite bound is no bound, and None in a state dict.
 _AROUND = ("clip_value", "weight_decay", "clip_norm")
@@ -38,6 +41,7 @@ def state_dict(optimizer: Optimizer) -> dict[str, Any]:
         "backend": optimizer.backend,
         "flush_subnormals": optimizer.flush_subnormals,
         "hyper": {name: float(value) for name, value in zip(optimizer.rule.hyper, own, strict=True)},
+        "initial": dict(optimizer.initial),
         "around": {n: float(v) if v < math.inf else None for n, v in zip(_AROUND, around, strict=True)},
         "tensors": [
             {
@@ -62,14 +66,13 @@ def load_state_dict(optimizer: Optimizer, state: Mapping[str, Any]) -> None:
     hyper, steps = _hyper(optimizer, state), _part(state, "steps", int)
     if steps < 0 or isinstance(steps, bool):
         raise StateError(f"steps must be a whole number of at least 0, got {steps!r}")
+    flush, initial = _part(state, "flush_subnormals", bool), _initial(optimizer, state)
     kept = [_kept(optimizer, i, tensor) for i, tensor in enumerate(_part(state, "tensors", list))]
     if optimizer._kept:
         _check_same_tensors(optimizer, kept)
     optimizer.hyper[:] = hyper
     optimizer.steps = steps
-    optimizer.flush_subnormals = bool(_part(state, "flush_subnormals", bool))
-    optimizer._kept = kept
-    optimizer._plan = None
+    optimizer.__setstate__({"flush_subnormals": flush, "initial": initial, "_kept": kept})
 
 
 def save(optimizer: Optimizer, path: str | os.PathLike[str]) -> None:
@@ -104,7 +107,7 @@ def load_optimizer(path: str | os.PathLike[str], *, backend: str | None = None) 
         header = json.loads(str(arrays.pop("header")))
     except FileNotFoundError:
         raise StateError(f"{path}: no such file") from None
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+    except (OSError, ValueError, KeyError, EOFError, TypeError, NotImplementedError, zipfile.BadZipFile) as error:
         raise StateError(f"{path} is no saved optimizer, or is damaged ({_first_line(error)}): save it again") from None
     if not isinstance(header, dict) or header.get("format") != FORMAT:
         raise StateError(f"{path} is not of format {FORMAT}, which this version of fastopt reads")
@@ -113,14 +116,15 @@ def load_optimizer(path: str | os.PathLike[str], *, backend: str | None = None) 
 
 def _build(header: dict[str, Any], arrays: dict[str, Any], backend: str | None) -> Optimizer:
     name, rule = _part(header, "optimizer", str), _part(header, "rule", str)
-    if name not in OPTIMIZERS or rule not in RULES:
+    if name not in OPTIMIZERS or rule not in RULES or not _belongs(rule, name):
         raise StateError(
-            f'the file holds optimizer "{name}" with rule "{rule}", which is not known here: register_rule it first'
+            f'the file holds optimizer "{name}" with rule "{rule}", which are not known here: register_rule it first'
         )
     backend = _part(header, "backend", str) if backend is None else backend
-    if backend not in BACKENDS:
-        raise unknown_name("backend", backend, BACKENDS)
+    check_choice("backend", backend, BACKENDS)
     for i, tensor in enumerate(_part(header, "tensors", list)):
+        if not isinstance(tensor, dict):
+            raise StateError(f"tensor {i} of the state is a mapping, got {type(tensor).__name__}")
         states = {state: arrays[f"{i}/{state}"] for state in RULES[rule].states if f"{i}/{state}" in arrays}
         tensor["state"] = states
     optimizer = OPTIMIZERS[name].__new__(OPTIMIZERS[name])
@@ -131,6 +135,10 @@ def _build(header: dict[str, Any], arrays: dict[str, Any], backend: str | None) 
         raise StateError(f'the hyperparameters of the saved optimizer do not fit rule "{rule}": {error}') from None
     load_state_dict(optimizer, header)
     return optimizer
+
+
+def _belongs(rule: str, optimizer: str) -> bool:
+    return any(rule == stem or rule.startswith(f"{stem}_") for stem in STEMS.get(optimizer, (optimizer,)))
 
 
 def _hyper(optimizer: Optimizer, state: Mapping[str, Any]) -> list[float]:
@@ -144,11 +152,25 @@ def _hyper(optimizer: Optimizer, state: Mapping[str, Any]) -> list[float]:
     values = [*(own[name] for name in optimizer.rule.hyper), *(around[name] for name in _AROUND)]
     for name, value in zip((*optimizer.rule.hyper, *_AROUND), values, strict=True):
         if value is not None or not name.startswith("clip_"):
-            try:
-                check_hyper(name, value)
-            except ConfigError as error:
-                raise StateError(f"in the state: {error}") from None
+            _checked(name, value)
     return [math.inf if value is None else float(value) for value in values]
+
+
+def _checked(name: str, value: object) -> None:
+    try:
+        check_hyper(name, value)
+    except ConfigError as error:
+        raise StateError(f"in the state: {error}") from None
+
+
+def _initial(optimizer: Optimizer, state: Mapping[str, Any]) -> dict[str, float]:
+    """Return the initial values of state arrays in a state dict, checked."""
+    initial = _part(state, "initial", Mapping)
+    for name, value in initial.items():
+        if name not in optimizer.rule.states:
+            raise StateError(f'the state has an initial value for "{name}", which rule "{optimizer.rule.name}" lacks')
+        _checked(f"initial {name}", value)
+    return {name: float(value) for name, value in initial.items()}
 
 
 def _kept(optimizer: Optimizer, index: int, tensor: Any) -> _Kept:
@@ -159,20 +181,22 @@ def _kept(optimizer: Optimizer, index: int, tensor: Any) -> _Kept:
     shape, dtype = tuple(_part(tensor, "shape", list | tuple)), _part(tensor, "dtype", str)
     if dtype not in ("float32", "float64"):
         raise StateError(f"{where} has dtype {dtype!r}, expected float32 or float64")
+    if not all(isinstance(length, int) and length >= 0 for length in shape):
+        raise StateError(f"{where} has shape {shape}, expected whole numbers of at least 0")
     found, names = _part(tensor, "state", Mapping), optimizer.rule.states
     if set(found) != set(names):
         raise StateError(
             f"{where} holds {', '.join(sorted(found)) or 'no array'}, expected {', '.join(names) or 'no array'}"
         )
-    size = math.prod(shape)
-    state = np.empty((len(names), size), dtype)
-    for row, name in enumerate(names):
-        array = np.asarray(found[name])
-        if array.shape != shape or array.dtype != state.dtype:
+    arrays = {name: np.asarray(found[name]) for name in names}
+    for name, array in arrays.items():
+        if array.shape != shape or array.dtype != dtype:
             raise StateError(
                 f"{name} of {where} is {array.dtype} of shape {array.shape}, expected {dtype} of shape {shape}"
             )
-        state[row] = array.reshape(-1)
+    state = optimizer.initial_state(math.prod(shape), dtype)
+    for row, array in zip(state, arrays.values(), strict=True):
+        row[:] = array.reshape(-1)
     return _Kept(shape, np.dtype(dtype), place_state(optimizer, state))
 
 

@@ -160,8 +160,8 @@ def _check_optimizers(specs: Sequence[str]) -> None:
     if not specs:
         raise ConfigError(f"no optimizer to compare; known: {', '.join(sorted(OPTIMIZERS))}")
     for spec in specs:
-        learning_rate_range(spec)
         make_optimizer(spec)
+        learning_rate_range(spec)
     _check_distinct("optimizer", [canonical(spec) for spec in specs])
 
 

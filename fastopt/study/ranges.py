@@ -37,8 +37,10 @@ def learning_rate_range(spec: str) -> tuple[float, float]:
         if option in options:
             raise ConfigError(f'"{option}" of optimizer "{spec}" is chosen by the comparison: leave it out; {hint}')
     low, high = RANGES.get(name, UNKNOWN)
+    # Where the velocity is a sum of gradients, not an average, steps are 1 / (1 - beta) times as long.
+    sums = 0.0
     if name == "momentum" and options.get("form", "ema") != "ema":
-        # The velocity is a sum of gradients, not an average: 1 / (1 - beta) times as long a step.
-        shrink = 1.0 - float(options.get("beta", 0.9))
-        return low * shrink, high * shrink
-    return low, high
+        sums = float(options.get("beta", 0.9))
+    elif name == "rmsprop":
+        sums = float(options.get("momentum", 0.0))
+    return low * (1.0 - sums), high * (1.0 - sums)

@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit, prange, types
 
-from fastopt.kernels import callback, norm
+from fastopt.kernels import callback, cpu, norm
 from fastopt.kernels.callback import call_float64, call_void
 from fastopt.kernels.cpu import COMPILE_OPTIONS, FLOATS, source_digest
 from fastopt.kernels.norm import LANES, block_squares, clip_factor, norm_of
@@ -73,7 +73,7 @@ def compiled_evaluation(dtype: npt.DTypeLike, *, parallel: bool) -> Any:
 
 def _baked_in() -> Any:
     """Return a digest of the modules whose code becomes part of the drivers: Numba's cache does not watch them."""
-    return source_digest(callback, norm, shuffle)
+    return source_digest(callback, cpu, norm, shuffle)
 
 
 def _driver(variant: str) -> Any:

@@ -54,6 +54,7 @@ def test_strided_and_read_only_arrays_are_copied_too():
         (np.ones(3), "flatten takes a list of arrays, got ndarray"),
         ([np.ones(3), np.ones(3, np.float32)], "flatten got arrays of float32 and float64: convert"),
         ([np.ones(3, int)], r"arrays\[0\] has dtype int64"),
+        ([np.ma.masked_array(np.ones(3))], r"arrays\[0\] is a masked array"),
         ([[1.0, 2.0]], r"arrays\[0\] must be a NumPy array, got list"),
     ],
 )

@@ -25,6 +25,8 @@ def test_keyword_arguments_stand_above_the_text():
         (" adam() ", "adam"),
         ("adam(eps_form=inside, beta2=0.990)", "adam(beta2=0.99,eps_form=inside)"),
         ("adam(beta2=.99,eps_form='inside')", "adam(beta2=0.99,eps_form=inside)"),
+        ("adam(beta2=0.99999999)", "adam(beta2=0.99999999)"),
+        ("sgd(clip_norm=5)", "sgd(clip_norm=5)"),
         ("adam(amsgrad=True)", "adam(amsgrad=true)"),
     ],
 )
@@ -36,6 +38,19 @@ def test_all_ways_of_writing_an_optimizer_have_one_canonical_text(text, one):
 def test_a_list_is_split_at_the_commas_outside_of_parentheses():
     assert spec.split("sgd, adam(beta1=0.8,beta2=0.99),lion") == ("sgd", "adam(beta1=0.8,beta2=0.99)", "lion")
     assert spec.split("") == ()
+
+
+def test_every_digit_of_an_option_counts():
+    for value in (0.12345678, 0.99999999, 1e-300):
+        text = spec.canonical(f"adam(beta2={value!r})")
+        assert fastopt.make_optimizer(text).hyper[2] == value
+
+
+def test_an_option_that_is_not_there_is_named_in_keywords_too():
+    with pytest.raises(ConfigError, match='unknown option of adam "beta3"'):
+        fastopt.make_optimizer("adam", beta3=1.0)
+    with pytest.raises(ConfigError, match='cannot read optimizer "None"'):
+        fastopt.make_optimizer(None)
 
 
 @pytest.mark.parametrize(

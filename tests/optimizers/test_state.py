@@ -1,5 +1,6 @@
 """What an optimizer remembers: taken out, written to a file, put back; and everything that is refused."""
 
+import copy
 import json
 import zipfile
 
@@ -91,6 +92,7 @@ def broken(change):
 
 BAD_STATES = [
     (lambda s: s.pop("steps"), 'the state has no "steps"'),
+    (lambda s: s.pop("flush_subnormals"), 'the state has no "flush_subnormals"'),
     (lambda s: s.update(steps=-1), "steps must be a whole number of at least 0, got -1"),
     (lambda s: s.update(steps=True), "steps must be a whole number"),
     (lambda s: s.update(rule="rmsprop"), 'got state of rule "rmsprop", this optimizer has "adam"'),
@@ -169,6 +171,62 @@ def test_a_missing_file_and_a_folder_that_cannot_be_written_give_one_line(tmp_pa
         fastopt.load_optimizer(tmp_path / "nothing.npz")
     with pytest.raises(StoreError, match="cannot write"):
         fastopt.Adam().save(tmp_path / "no" / "folder.npz")
+
+
+def test_an_initial_accumulator_survives_before_the_first_step(tmp_path):
+    optimizer, fresh = fastopt.Adagrad(initial_accumulator=0.5), fastopt.Adagrad()
+    optimizer.save(tmp_path / "a.npz")
+    fresh.load_state_dict(optimizer.state_dict())
+    results = []
+    for one in (optimizer, fresh, fastopt.load_optimizer(tmp_path / "a.npz")):
+        params = np.ones(3)
+        one.step(params, np.ones(3))
+        results.append(params.tobytes())
+    assert len(set(results)) == 1
+
+
+def test_a_copy_shares_nothing_and_keeps_its_class():
+    optimizer, params = trained("adam(amsgrad=true)")
+    for made in (copy.copy(optimizer), copy.deepcopy(optimizer)):
+        assert type(made) is type(optimizer)
+        made.learning_rate = 0.5
+        own = [array.copy() for array in params]
+        go_on(made, own)
+    assert optimizer.learning_rate == 1e-3
+    same, theirs = trained("adam(amsgrad=true)")
+    assert go_on(optimizer, params) == go_on(same, theirs)
+
+
+@pytest.mark.parametrize("name", ["beta1", "eps", "weight_decay", "clip_norm", "backend"])
+def test_what_would_have_no_effect_cannot_be_assigned(name):
+    with pytest.raises(ConfigError, match=f"{name} cannot be assigned, only learning_rate can: make a new Adam"):
+        setattr(fastopt.Adam(), name, 0.5)
+
+
+def test_a_file_of_another_kind_gives_one_line(tmp_path):
+    np.save(tmp_path / "array.npy", np.ones(3))
+    with pytest.raises(StateError, match="is no saved optimizer, or is damaged"):
+        fastopt.load_optimizer(tmp_path / "array.npy")
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"rule": "sgd"}, 'optimizer "adam" with rule "sgd", which are not known here'),
+        ({"rule": "adamw"}, 'optimizer "adam" with rule "adamw"'),
+        ({"optimizer": "mine", "rule": "mine"}, "register_rule it first"),
+        ({"tensors": [1]}, "tensor 0 of the state is a mapping, got int"),
+        ({"tensors": [{"shape": ["a"], "dtype": "float32"}]}, r"has shape \('a',\), expected whole numbers"),
+        ({"tensors": [{"shape": [10**15], "dtype": "float32"}]}, "tensor 0 of the state holds no array"),
+        ({"hyper": {"learning_rate": 1.0}}, "the hyperparameters of the saved optimizer do not fit"),
+        ({"initial": {"x": 1.0}}, 'an initial value for "x"'),
+    ],
+)
+def test_a_header_that_does_not_fit_gives_one_line(change, message, tmp_path):
+    header = {"format": 1, **fastopt.Adam().state_dict(), **change}
+    np.savez(tmp_path / "a.npz", header=np.array(json.dumps(header)))
+    with pytest.raises(StateError, match=message):
+        fastopt.load_optimizer(tmp_path / "a.npz")
 
 
 def test_saving_again_replaces_the_file_and_leaves_nothing_else(tmp_path):

@@ -293,6 +293,8 @@ BAD_HYPER = [
     (lambda: fastopt.Momentum(nesterov=True), 'nesterov=True has no meaning with form="ema"'),
     (lambda: fastopt.Momentum(form="caffe", bias_correction=True), 'no meaning with form="caffe": take "ema"'),
     (lambda: fastopt.SGD(backend="gpu"), 'unknown backend "gpu"'),
+    (lambda: fastopt.SGD(10**400), "learning_rate must be finite, got a whole number of 401 digits"),
+    (lambda: fastopt.RMSprop(eps_form=[]), r'unknown eps_form "\[\]"'),
     (lambda: fastopt.SGD(clip_norm=0), "clip_norm must be positive and finite, got 0; None switches"),
     (lambda: fastopt.SGD(clip_norm=float("inf")), "clip_norm must be positive and finite, got inf"),
     (lambda: fastopt.SGD(flush_subnormals=1), "flush_subnormals must be True or False, got 1"),
@@ -408,6 +410,26 @@ def test_gradients_that_shall_be_cleared_must_be_writable_and_apart():
     with pytest.raises(ArrayError, match=r"grads\[0\] and grads\[1\] share memory"):
         fastopt.SGD().step([np.ones(4), np.ones(4)], [shared, shared], zero_grad=True)
     fastopt.SGD().step([np.ones(4), np.ones(4)], [shared, shared])
+
+
+def test_gradients_made_read_only_later_are_not_cleared():
+    params, grads, optimizer = np.ones(3), np.ones(3), fastopt.SGD(0.5)
+    optimizer.step(params, grads, zero_grad=True)
+    grads[:] = 1.0
+    grads.flags.writeable = False
+    with pytest.raises(ArrayError, match="grads is read-only"):
+        optimizer.step(params, grads, zero_grad=True)
+    np.testing.assert_array_equal(grads, 1.0)
+
+
+def test_nothing_in_the_place_of_an_array_is_refused_at_every_step():
+    optimizer = fastopt.SGD()
+    optimizer.step([np.ones(3)], [np.ones(3)])
+    with pytest.raises(ArrayError, match="params must be an array or a list of arrays, got NoneType"):
+        optimizer.step(None, [np.ones(3)])
+    with pytest.raises(ConfigError, match="zero_grad must be True or False, got 'no'"):
+        optimizer.step([np.ones(3)], [np.ones(3)], zero_grad="no")
+    assert optimizer.steps == 1
 
 
 def test_the_menu_names_every_optimizer():
