@@ -142,8 +142,9 @@ class Optimizer:
         ):
             plan = self._bind(as_sequence("params", params), as_sequence("grads", grads), zero_grad)
             self._array = params if isinstance(params, np.ndarray) else _NO_ARRAY
-        plan.run(self.hyper, self.steps + 1)
-        self.steps += 1
+        step = self.steps + 1
+        plan.run(self.hyper, step)
+        self.__dict__["steps"] = step  # past `__setattr__`, which would take as long as a thousand elements
 
     def initial_state(self, size: int, dtype: npt.DTypeLike) -> npt.NDArray[Any]:
         """Return the state before the first step, shape (k, size), in the order of `rule.states`."""
