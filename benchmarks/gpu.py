@@ -69,18 +69,10 @@ from fastopt.kernels import cuda as device  # noqa: E402
 from fastopt.kernels import reference  # noqa: E402
 from fastopt.kernels.around import PLAIN, Around, flush_below  # noqa: E402
 from fastopt.kernels.rules import RULES  # noqa: E402
+from tests.kernels.hyper import HYPER as TESTED_HYPER  # noqa: E402
 from tests.kernels.tolerances import TOLERANCE  # noqa: E402
 
-HYPER = {
-    "learning_rate": 0.001,
-    "beta": 0.9,
-    "beta1": 0.9,
-    "beta2": 0.999,
-    "eps": 1e-8,
-    "weight_decay": 0.01,
-    "momentum_decay": 0.004,
-    "momentum": 0.9,
-}
+HYPER = {**TESTED_HYPER, "learning_rate": 0.001}
 CHECK_SIZES = (0, 1, 31, 32, 33, 1_000_000)
 BEYOND_32_BITS = 2**31 + 5
 REPRESENTATIVES = ("sgd", "momentum_heavy_ball", "adam", "amsgrad")  # 0, 1, 2 and 3 state arrays

@@ -95,13 +95,13 @@ class Memory:
                 first, second = sorted((before.name, after.name))
                 raise ArrayError(f"{first} and {second} share memory, which would be updated twice: pass copies")
 
-    def overlaps(self, start: int, stop: int) -> bool:
-        """Tell whether memory from `start` up to `stop`, if any, is written to."""
+    def overlapped(self, start: int, stop: int) -> Span | None:
+        """Return an array that lies in the memory from `start` up to `stop`, if there is one."""
         place = bisect.bisect_left(self._starts, stop) - 1
-        return place >= 0 and start < min(self._spans[place].stop, stop)
+        found = place >= 0 and start < min(self._spans[place].stop, stop)
+        return self._spans[place] if found else None
 
     def check_apart(self, other: Span) -> None:
         """Raise ArrayError when `other` overlaps what is written to."""
-        if self.overlaps(other.start, other.stop):
-            place = bisect.bisect_left(self._starts, other.stop) - 1
-            raise ArrayError(f"{self._spans[place].name} and {other.name} share memory: pass a copy of the gradient")
+        if found := self.overlapped(other.start, other.stop):
+            raise ArrayError(f"{found.name} and {other.name} share memory: pass a copy of the gradient")

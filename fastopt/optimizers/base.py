@@ -24,14 +24,19 @@ from fastopt.optimizers.plans import Plan, Tensor
 _NO_ARRAY = object()
 
 
-class Options(TypedDict, total=False):
-    """The keyword arguments that every optimizer takes; see `Optimizer`."""
+class Common(TypedDict, total=False):
+    """The keyword arguments that every optimizer hands on to `Optimizer`; see there."""
 
-    weight_decay: float
     clip_norm: float | None
     clip_value: float | None
     backend: str
     flush_subnormals: bool
+
+
+class Options(Common, total=False):
+    """The keyword arguments that every optimizer takes: those and weight_decay, which some have in their own list."""
+
+    weight_decay: float
 
 
 class _Kept(NamedTuple):

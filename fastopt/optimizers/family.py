@@ -10,7 +10,7 @@ from typing import Unpack
 
 from fastopt.errors import ConfigError
 from fastopt.kernels.rules import RULES
-from fastopt.optimizers.base import Optimizer, Options
+from fastopt.optimizers.base import Common, Optimizer, Options
 from fastopt.optimizers.hyper import check_choice, check_flag, check_hyper
 
 ADAM_FORMS = {"outside": "", "inside": "_inside", "hat": "_hat"}
@@ -113,11 +113,7 @@ class Adam(Optimizer):
         weight_decay: float = 0.0,
         eps_form: str = "outside",
         amsgrad: bool = False,
-        *,
-        clip_norm: float | None = None,
-        clip_value: float | None = None,
-        backend: str = "auto",
-        flush_subnormals: bool = True,
+        **options: Unpack[Common],
     ) -> None:
         check_choice("eps_form", eps_form, ADAM_FORMS)
         check_flag("amsgrad", amsgrad)
@@ -125,10 +121,7 @@ class Adam(Optimizer):
             RULES[("amsgrad" if amsgrad else "adam") + ADAM_FORMS[eps_form]],
             {"learning_rate": learning_rate, "beta1": beta1, "beta2": beta2, "eps": eps},
             weight_decay=weight_decay,
-            clip_norm=clip_norm,
-            clip_value=clip_value,
-            backend=backend,
-            flush_subnormals=flush_subnormals,
+            **options,
         )
 
 
@@ -149,21 +142,14 @@ class AdamW(Optimizer):
         eps: float = 1e-8,
         weight_decay: float = 0.01,
         eps_form: str = "outside",
-        *,
-        clip_norm: float | None = None,
-        clip_value: float | None = None,
-        backend: str = "auto",
-        flush_subnormals: bool = True,
+        **options: Unpack[Common],
     ) -> None:
         check_choice("eps_form", eps_form, ADAM_FORMS)
         hyper = {"learning_rate": learning_rate, "beta1": beta1, "beta2": beta2, "eps": eps}
         super().__init__(
             RULES["adamw" + ADAM_FORMS[eps_form]],
             {**hyper, "weight_decay": weight_decay},
-            clip_norm=clip_norm,
-            clip_value=clip_value,
-            backend=backend,
-            flush_subnormals=flush_subnormals,
+            **options,
         )
 
 
@@ -262,17 +248,10 @@ class Lion(Optimizer):
         beta1: float = 0.9,
         beta2: float = 0.99,
         weight_decay: float = 0.0,
-        *,
-        clip_norm: float | None = None,
-        clip_value: float | None = None,
-        backend: str = "auto",
-        flush_subnormals: bool = True,
+        **options: Unpack[Common],
     ) -> None:
         super().__init__(
             RULES["lion"],
             {"learning_rate": learning_rate, "beta1": beta1, "beta2": beta2, "weight_decay": weight_decay},
-            clip_norm=clip_norm,
-            clip_value=clip_value,
-            backend=backend,
-            flush_subnormals=flush_subnormals,
+            **options,
         )

@@ -131,7 +131,7 @@ class HostPlan(Plan):
         if not (flags.c_contiguous and flags.aligned):
             return False
         start = self._address_of(grads)
-        if self._memory.overlaps(start, start + old.nbytes):
+        if self._memory.overlapped(start, start + old.nbytes):
             return False
         table, row = self._place[index]
         table[row, self._grads_column] = start

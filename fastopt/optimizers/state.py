@@ -71,8 +71,7 @@ def load_state_dict(optimizer: Optimizer, state: Mapping[str, Any]) -> None:
     if optimizer._kept:
         _check_same_tensors(optimizer, kept)
     optimizer.hyper[:] = hyper
-    optimizer.steps = steps
-    optimizer.__setstate__({"flush_subnormals": flush, "initial": initial, "_kept": kept})
+    optimizer.__setstate__({"steps": steps, "flush_subnormals": flush, "initial": initial, "_kept": kept})
 
 
 def save(optimizer: Optimizer, path: str | os.PathLike[str]) -> None:

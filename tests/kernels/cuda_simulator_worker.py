@@ -1,4 +1,4 @@
-"""Step every rule on numba-cuda's simulator and save where it went: python cuda_simulator_worker.py FILE.npz
+"""Step every rule on numba-cuda's simulator: python -m tests.kernels.cuda_simulator_worker FILE.npz
 
 A process of its own, started by test_cuda.py with NUMBA_ENABLE_CUDASIM=1, which counts only before numba is imported.
 The cases and their inputs are here, so that the test can ask the oracle about every step.
@@ -14,17 +14,10 @@ from fastopt.kernels import cuda
 from fastopt.kernels.around import PLAIN, Around, flush_below
 from fastopt.kernels.rules import RULES
 
+from .hyper import HYPER
+
 STEPS = 2
 GRAD_SCALE = 0.25
-HYPER = {
-    "beta": 0.9,
-    "beta1": 0.9,
-    "beta2": 0.999,
-    "eps": 1e-8,
-    "weight_decay": 0.01,
-    "momentum_decay": 0.004,
-    "momentum": 0.9,
-}
 # One rule for each number of state arrays: what happens around a rule does not depend on the rule.
 REPRESENTATIVES = ("sgd", "momentum_heavy_ball", "adam", "amsgrad")
 # Norms: (clip_norm, grad_scale, sizes and rows of the gradients, what the first element is)

@@ -5,6 +5,7 @@ import os
 import re
 import subprocess
 import sys
+from pathlib import Path
 
 import numba
 import numpy as np
@@ -18,6 +19,7 @@ from fastopt.kernels.rules import RULES, Rule
 from . import cuda_simulator_worker as simulator
 from .tolerances import TOLERANCE, relative_error
 
+ROOT = Path(__file__).resolve().parents[2]
 DTYPES = ["float32", "float64"]
 
 needs_numba_cuda = pytest.mark.skipif(
@@ -161,7 +163,7 @@ def test_a_wide_step_compiled_for_the_cpu_is_that_of_the_cpu_loop(rule, dtype, z
 
     rng = np.random.default_rng(1)
     params, grads, *rows = (aligned(rng.random(n).astype(dtype)) for _ in range(2 + k))
-    own = [simulator.HYPER.get(name, 0.1) for name in rule.hyper]
+    own = [0.1 if name == "learning_rate" else simulator.HYPER[name] for name in rule.hyper]
     want, want_grads, want_rows = params.copy(), grads.copy()[None], np.array(rows).reshape(k, n)
     hyper = np.array([*own, np.inf, 0.0, np.inf])
     address = compiled_update(rule, dtype, around).address
@@ -176,9 +178,9 @@ def test_a_wide_step_compiled_for_the_cpu_is_that_of_the_cpu_loop(rule, dtype, z
 @pytest.fixture(scope="module")
 def simulated(tmp_path_factory):
     path = tmp_path_factory.mktemp("cuda") / "simulated.npz"
-    command = [sys.executable, "-W", "error", simulator.__file__, str(path)]
+    command = [sys.executable, "-W", "error", "-m", simulator.__name__, str(path)]
     environment = {**os.environ, "NUMBA_ENABLE_CUDASIM": "1"}
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300, check=False)
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=300, check=False)
     assert done.returncode == 0, done.stderr
     with np.load(path) as found:
         return dict(found)
