@@ -19,7 +19,7 @@ from typing import Any, NamedTuple, NoReturn
 
 from fastopt.bench import contenders
 from fastopt.bench.contenders import Case
-from fastopt.bench.contenders.epochs import EpochCase
+from fastopt.bench.contenders.epoch_case import EpochCase
 from fastopt.bench.contenders.update_case import UpdateCase
 from fastopt.bench.contenders.updates import Ceiling
 from fastopt.bench.interleave import TIMED, compare, interval_record
@@ -41,9 +41,23 @@ class Target(NamedTuple):
     ours: str | None = None
 
 
-# Rows of the epoch cases: enough for an epoch of some steps, few enough that PyTorch's at batch size 1 takes seconds.
-EPOCH_ROWS = {1: 6_000, 32: 60_000, 512: 60_000, 4096: 60_000}
-EPOCH_TARGETS = {1: 8.0, 32: 4.0, 512: 1.8, 4096: 1.6}
+# Epochs of an mlp 784-128-10, by batch size: rows, enough for an epoch of some steps and few enough that PyTorch's at
+# batch size 1 takes seconds; and the target against PyTorch. No batch size shall be slower than a JAX scan.
+EPOCHS = {
+    1: (6_000, 8.0),
+    8: (30_000, None),
+    32: (60_000, 4.0),
+    128: (60_000, None),
+    512: (60_000, 1.8),
+    4096: (60_000, 1.6),
+}
+# Epochs of a logistic regression, 512 rows of 20 features: targets against PyTorch, JAX and scikit-learn's plain SGD.
+LOGISTIC = {"model": "logistic", "n_features": 20, "n_classes": 2}
+LOGISTIC_TARGETS = {
+    1: {"torch eager": 1000.0, "jax scan": 15.0, "scikit-learn sgd": 1.2},
+    32: {"torch eager": 100.0, "jax scan": 6.0},
+    512: {"torch eager": 10.0, "jax scan": 4.0},
+}
 # Targets of an update of so many elements: against PyTorch, and, for Adam, against DeepSpeed.
 UPDATE_TARGETS = {"1e3": (15.0, 8.0), "1e5": (4.0, 2.5), "1e6": (1.8, 1.0), "5e7": (1.0, 1.0)}
 LARGE = ("5e7",)
@@ -64,9 +78,12 @@ def planned(threads: int, large: bool) -> dict[str, tuple[Case, tuple[Target, ..
         UpdateCase("adam", 300_000, n_tensors=300, threads=threads),
         (Target("torch fused", 20.0, "fastopt flat"), Target("torch fused", 5.0, "fastopt list")),
     )
-    for batch_size, rows in EPOCH_ROWS.items():
-        case = EpochCase("adam", batch_size, rows, threads=threads)
-        cases[f"epoch-{batch_size}"] = case, (Target("torch eager", EPOCH_TARGETS[batch_size]),)
+    for batch_size, (rows, torch_factor) in EPOCHS.items():
+        asked = [Target("jax scan", 1.0), *([Target("torch eager", torch_factor)] if torch_factor else [])]
+        cases[f"epoch-{batch_size}"] = EpochCase("adam", batch_size, rows, threads=threads), tuple(asked)
+    for batch_size, factors in LOGISTIC_TARGETS.items():
+        case = EpochCase("adam", batch_size, 512, threads=threads, **LOGISTIC)
+        cases[f"logistic-{batch_size}"] = case, tuple(Target(peer, factor) for peer, factor in factors.items())
     return cases
 
 

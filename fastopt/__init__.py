@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from fastopt import errors
+    from fastopt.bench.contenders import Contender, register_contender
     from fastopt.bench.crossover import calibrate
     from fastopt.optimizers import (
         SGD,
@@ -32,8 +33,11 @@ if TYPE_CHECKING:
         make_optimizer,
         register_rule,
     )
-    from fastopt.training.datasets import Dataset
+    from fastopt.training.datasets import Dataset, register_dataset
+    from fastopt.training.goal import Goal
     from fastopt.training.history import History
+    from fastopt.training.models import Model, register_model
+    from fastopt.training.schedules import Schedule, make_schedule
     from fastopt.training.shuffle import permutation
     from fastopt.training.train import train
 
@@ -46,19 +50,27 @@ __all__ = [
     "Adam",
     "AdamW",
     "Adamax",
+    "Contender",
     "Dataset",
+    "Goal",
     "History",
     "Lion",
+    "Model",
     "Momentum",
     "NAdam",
     "Optimizer",
     "RMSprop",
+    "Schedule",
     "calibrate",
     "errors",
     "flatten",
     "load_optimizer",
     "make_optimizer",
+    "make_schedule",
     "permutation",
+    "register_contender",
+    "register_dataset",
+    "register_model",
     "register_rule",
     "train",
 ]
@@ -71,18 +83,26 @@ _HOMES = {
     "Adam": "optimizers",
     "AdamW": "optimizers",
     "Adamax": "optimizers",
+    "Contender": "bench.contenders",
     "Dataset": "training.datasets",
+    "Goal": "training.goal",
     "History": "training.history",
     "Lion": "optimizers",
+    "Model": "training.models",
     "Momentum": "optimizers",
     "NAdam": "optimizers",
     "Optimizer": "optimizers",
     "RMSprop": "optimizers",
+    "Schedule": "training.schedules",
     "calibrate": "bench.crossover",
     "flatten": "optimizers",
     "load_optimizer": "optimizers",
     "make_optimizer": "optimizers",
+    "make_schedule": "training.schedules",
     "permutation": "training.shuffle",
+    "register_contender": "bench.contenders",
+    "register_dataset": "training.datasets",
+    "register_model": "training.models",
     "register_rule": "optimizers",
     "train": "training.train",
 }

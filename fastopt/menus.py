@@ -12,7 +12,7 @@ from fastopt.optimizers import OPTIMIZERS
 from fastopt.optimizers.base import Options
 from fastopt.training.datasets import DATASETS
 from fastopt.training.models import MODELS
-from fastopt.training.schedules import SCHEDULES
+from fastopt.training.schedules import REQUIRED, SCHEDULES, options_of, warm_up
 
 
 def lines(menu: str | None = None) -> list[str]:
@@ -38,13 +38,21 @@ def _models() -> Iterator[str]:
 
 def _datasets() -> Iterator[str]:
     for name, load in DATASETS.items():
-        yield f"{name}: {_first_sentence(load)}"
-    yield "your own .csv (with --label COLUMN) or .npz"
+        sentence = _first_sentence(load)
+        yield f"{name}: {sentence}" if sentence else name
+    yield "your own .csv or .parquet (--label COLUMN), .npz, or .npy (--label FILE)"
 
 
 def _schedules() -> Iterator[str]:
     for name, schedule in SCHEDULES.items():
-        yield f"{name}: {_first_sentence(schedule)}"
+        options = _schedule_options(schedule)
+        yield f"{name}({options}): {_first_sentence(schedule)}" if options else f"{name}: {_first_sentence(schedule)}"
+    yield f"every one takes {_schedule_options(warm_up)} too: {_first_sentence(warm_up)}"
+
+
+def _schedule_options(schedule: Callable[..., object]) -> str:
+    options = options_of(schedule).items()
+    return ", ".join(key if option.default is REQUIRED else f"{key}={option.default}" for key, option in options)
 
 
 def _peers() -> Iterator[str]:

@@ -13,12 +13,11 @@ LINE_EVERY_S = 10.0
 
 
 class ProgressBar:
-    """An observer of `fastopt.study.runner`: one bar per stage, so that time left is that of like work."""
+    """An observer of `fastopt.study.runner`: one bar for the whole of a study, with the stage beside it."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
         self._printed = time.monotonic()
-        self._task: TaskID | None = None
         self._progress = Progress(
             TextColumn("{task.description:<10}"),
             BarColumn(),
@@ -29,6 +28,8 @@ class ProgressBar:
             console=console,
             disable=not console.is_terminal,
         )
+        self._task: TaskID = self._progress.add_task("", total=None)
+        self._total = 0.0
 
     def __enter__(self) -> ProgressBar:
         self._progress.start()
@@ -39,17 +40,23 @@ class ProgressBar:
     ) -> None:
         self._progress.stop()
 
-    def stage(self, name: str, work: float) -> None:
+    def begin(self, work: float) -> None:
+        self._total = work
+        self._progress.update(self._task, total=work)
+
+    def stage(self, name: str) -> None:
+        self._progress.update(self._task, description=name)
         if not self._console.is_terminal:
             self._console.print(name)
-        self._task = self._progress.add_task(name, total=work)
 
     def advance(self, work: float) -> None:
-        if self._task is None:
-            return
         self._progress.advance(self._task, work)
         if not self._console.is_terminal and time.monotonic() - self._printed >= LINE_EVERY_S:
             self._printed = time.monotonic()
             task = self._progress.tasks[self._task]
             left = "" if task.time_remaining is None else f", {task.time_remaining:.0f} s left"
             self._console.print(f"{task.description} {task.percentage:.0f} %{left}", highlight=False)
+
+    def revise(self, work: float) -> None:
+        self._total += work
+        self._progress.update(self._task, total=self._total)

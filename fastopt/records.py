@@ -1,6 +1,6 @@
 """The records of a study: one SQLite file in the output folder, written by `fastopt.study`, read by `fastopt.report`.
 
-Schema version 1. Times are in seconds, losses are means per row, accuracies are fractions of 1.
+Schema version 2. Times are in seconds, losses are means per row, accuracies are fractions of 1.
 
 | table   | one row is | key |
 |---------|------------|-----|
@@ -9,10 +9,19 @@ Schema version 1. Times are in seconds, losses are means per row, accuracies are
 | curves  | one evaluation of a run | run_id, point |
 | timings | one timed block of epochs, alone on the machine | optimizer, batch, round |
 
-`runs.phase` is "search" (a trial of the learning-rate search) or "final" (the chosen rate on a fresh seed).
+`runs.phase` is "search" (a trial of the learning rate), "confirm" (one of the best rates again, on a fresh seed) or "final" (the
+chosen rate, on another fresh seed). A search trial beyond `config.learning_rate_ranges` belongs to an extension of that search.
 `runs.status` is "finished", "diverged", "interrupted" or "failed", with the reason in words. `runs.seconds` and `curves.seconds`
 count the training clock *while other runs shared the machine*: they are for information. Time per step comes from `timings`.
 Test-set results are there for final runs only: the test set takes part in no choice.
+
+`config` holds the settings of the study by the names of its study.toml, what was left to a default filled in (`hidden`, `activation`,
+`init`, `l2` and `loss` are null where the model has no such thing; `model_settings` is all that it says of itself), and
+`budget` (the one bound that was given, e.g. {"epochs": 20}), `seeds` (those of the final runs), `search_seed`, `confirm_seeds`,
+`confirm_rates` (best rates that are run again, at most), `extensions` and `extension_trials` (how often a search may go on beyond its
+edge, and by how many trials), `workers` (runs that trained side by side), `plugins` (name and SHA-256 of each file), `n_params`.
+
+Version 1, which is still read, has no `confirm`, no `timings.memory_bytes` (missing values when read), and `epochs` for `budget`.
 """  # noqa: E501
 
 from __future__ import annotations
@@ -30,7 +39,7 @@ from fastopt.errors import StoreError
 if TYPE_CHECKING:
     import pandas as pd
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 FILE_NAME = "records.sqlite"
 
 # One place for every column: the tables are created from this, and rows are checked against it.
@@ -82,16 +91,22 @@ TABLES: dict[str, dict[str, str]] = {
         "epochs": "INTEGER NOT NULL",
         "steps": "INTEGER NOT NULL",
         "time_s": "REAL NOT NULL",  # of all these epochs together
+        "memory_bytes": "INTEGER",  # of the run's own arrays, without the data set
     },
 }
+# Columns that older stores lack, and the version that brought them: missing values when such a store is read.
+_ADDED = {"timings": {"memory_bytes": 2}}
+# Rows of one INSERT: SQLite takes 999 values at least.
+_ROWS_AT_ONCE = 40
 _KEYS = {"curves": "run_id, point", "timings": "optimizer, batch, round"}
 
 
 class Writer:
     """Appends records to the store of one folder, each in a transaction of its own; used by one thread.
 
-    A record is on disk when its method returns: kill -9 loses at most what had not been handed over. Raises StoreError
-    when a record cannot be stored (the disk is full), or does not fit its table.
+    A record is stored when its method returns: kill -9 loses at most what had not been handed over. (A machine that
+    loses power may lose the last ones, never the store: to wait for the disk after each would hold up short runs.)
+    Raises StoreError when a record cannot be stored (the disk is full), or does not fit its table.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -103,10 +118,12 @@ class Writer:
         try:
             with self._transaction():
                 self._connection.execute("PRAGMA journal_mode=WAL")
+                self._connection.execute("PRAGMA synchronous=NORMAL")
                 for table, columns in TABLES.items():
                     fields = ", ".join(f"{name} {kind}" for name, kind in columns.items())
                     key = f", PRIMARY KEY ({_KEYS[table]})" if table in _KEYS else ""
                     self._connection.execute(f"CREATE TABLE IF NOT EXISTS {table} ({fields}{key})")
+            self._check_version()
             self.meta(schema_version=SCHEMA_VERSION)
         except StoreError:
             self.close()
@@ -121,14 +138,13 @@ class Writer:
     def run(self, run: Mapping[str, Any], curve: Iterable[Mapping[str, Any]]) -> None:
         """Store one run and its evaluations, all or nothing."""
         with self._transaction():
-            self._insert("runs", run)
-            for point in curve:
-                self._insert("curves", {"run_id": run["run_id"], **point})
+            self._insert("runs", [run])
+            self._insert("curves", ({"run_id": run["run_id"], **point} for point in curve))
 
-    def timing(self, timing: Mapping[str, Any]) -> None:
-        """Store one timed block."""
+    def timing(self, *timings: Mapping[str, Any]) -> None:
+        """Store timed blocks, all or nothing."""
         with self._transaction():
-            self._insert("timings", timing)
+            self._insert("timings", timings)
 
     def close(self) -> None:
         """Close the store; what is left is one plain file, which can be read where nothing can be written too."""
@@ -136,6 +152,15 @@ class Writer:
             self._connection.execute("PRAGMA busy_timeout=0")
             self._connection.execute("PRAGMA journal_mode=DELETE")
         self._connection.close()
+
+    def _check_version(self) -> None:
+        """Raise StoreError for a store that another schema than this one's was written with."""
+        with self._transaction():
+            found = self._connection.execute("SELECT value FROM meta WHERE key = 'schema_version'").fetchone()
+        if found is not None and found[0] != json.dumps(SCHEMA_VERSION):
+            raise StoreError(
+                f"{self._path} has schema {found[0]}, this fastopt writes {SCHEMA_VERSION}: begin another study"
+            )
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:
@@ -149,13 +174,16 @@ class Writer:
     def _refusal(self, error: sqlite3.Error) -> StoreError:
         return StoreError(f"cannot write records to {self._path}: {error}; choose another folder with --out")
 
-    def _insert(self, table: str, row: Mapping[str, Any]) -> None:
-        if unknown := row.keys() - TABLES[table].keys():
+    def _insert(self, table: str, rows: Iterable[Mapping[str, Any]]) -> None:
+        """Insert rows, many in one statement: each statement is a wait for the GIL while runs train."""
+        columns, rows = TABLES[table], list(rows)
+        if unknown := {name for row in rows for name in row} - columns.keys():
             raise StoreError(f"table {table} has no column {', '.join(sorted(unknown))}")
-        names = [name for name in TABLES[table] if name in row]
-        marks = ", ".join("?" * len(names))
-        statement = f"INSERT INTO {table} ({', '.join(names)}) VALUES ({marks})"
-        self._connection.execute(statement, [row[name] for name in names])
+        marks = f"({', '.join('?' * len(columns))})"
+        for first in range(0, len(rows), _ROWS_AT_ONCE):
+            part = rows[first : first + _ROWS_AT_ONCE]
+            values = [row.get(name) for row in part for name in columns]
+            self._connection.execute(f"INSERT INTO {table} VALUES {', '.join([marks] * len(part))}", values)
 
 
 @dataclass(frozen=True)
@@ -192,12 +220,15 @@ def read(folder: str | Path) -> Records:
                 raise StoreError(
                     f"{path} has schema {found}, this fastopt reads up to {SCHEMA_VERSION}: upgrade fastopt"
                 )
-            frames = {
-                table: pd.read_sql_query(f"SELECT {', '.join(TABLES[table])} FROM {table} ORDER BY {order}", connection)
-                for table, order in {"runs": "rowid", **_KEYS}.items()
-            }
-            for table, frame in frames.items():  # a column with nothing in it would come as objects
-                frames[table] = frame.astype({name: float for name, kind in TABLES[table].items() if kind == "REAL"})
+            frames = {}
+            for table, order in {"runs": "rowid", **_KEYS}.items():
+                added = _ADDED.get(table, {})
+                missing = [name for name in added if meta.get("schema_version", 0) < added[name]]
+                fields = ", ".join(f"NULL AS {name}" if name in missing else name for name in TABLES[table])
+                frame = pd.read_sql_query(f"SELECT {fields} FROM {table} ORDER BY {order}", connection)
+                # a column with nothing in it would come as objects
+                real = [name for name, kind in TABLES[table].items() if kind == "REAL"]
+                frames[table] = frame.astype(dict.fromkeys([*real, *missing], float))
         finally:
             connection.close()
     except (sqlite3.Error, pd.errors.DatabaseError, TypeError, ValueError) as error:  # JSONDecodeError is a ValueError

@@ -70,7 +70,7 @@ class CudaUpdate:
         self._no_state = _empty((1, 1), dtype)
         self._block = _empty(element.COMMON + element.count_coefficients(rule), dtype)
         self._one = _ones(1)
-        with _small_grids_allowed():
+        with small_grids_allowed():
             self._write = _compiled_write(rule, np.dtype(dtype))[1, 1]
         self._launch: tuple[Any, Any] = (None, None)  # what a loop was configured for, and that loop
 
@@ -93,8 +93,8 @@ class CudaUpdate:
         configured_for, loop = self._launch
         if configured_for != (params.size, wide):
             threads = -(-params.size // vector.width(params.dtype)) if wide else params.size
-            with _small_grids_allowed():
-                loop = _compiled_loop(*self._variant, wide)[_grid(threads)]
+            with small_grids_allowed():
+                loop = _compiled_loop(*self._variant, wide)[grid(threads)]
             self._launch = (params.size, wide), loop
         return loop
 
@@ -132,7 +132,7 @@ def allocate_state(n_states, n_params, dtype):
     _need_numba_cuda()
     state = _empty((n_states, n_params), dtype)
     if state.size:
-        with _small_grids_allowed():
+        with small_grids_allowed():
             state[:] = 0
     return state
 
@@ -196,22 +196,22 @@ def compile_ptx(rule, dtype, compute_capability=(9, 0), around=PLAIN, *, wide=Fa
     `wide` asks for the loop with 128-bit accesses.
     """
     dtype = np.dtype(dtype)
-    return _ptx(lambda: _loop(rule, dtype, around, wide), _loop_signature(FLOATS[dtype]), compute_capability)
+    return ptx(lambda: _loop(rule, dtype, around, wide), _loop_signature(FLOATS[dtype]), compute_capability)
 
 
 def compile_coefficients_ptx(rule, dtype, compute_capability=(9, 0)):
     """Return the PTX of the one-thread kernel that works out the coefficients, as `compile_ptx` does for the loop."""
     signature = _write_signature(FLOATS[np.dtype(dtype)], len(rule.hyper))
-    return _ptx(lambda: _write(rule), signature, compute_capability)
+    return ptx(lambda: _write(rule), signature, compute_capability)
 
 
 def compile_norm_ptx(dtype, compute_capability=(9, 0)):
     """Return the PTX of the kernel that adds squares up, and of the one that makes the factor of them."""
-    squares = _ptx(lambda: _squares, _squares_signature(FLOATS[np.dtype(dtype)]), compute_capability)
-    return squares, _ptx(lambda: _factor, FACTOR_SIGNATURE, compute_capability)
+    squares = ptx(lambda: _squares, _squares_signature(FLOATS[np.dtype(dtype)]), compute_capability)
+    return squares, ptx(lambda: _factor, FACTOR_SIGNATURE, compute_capability)
 
 
-def _ptx(make_function, signature, compute_capability):
+def ptx(make_function, signature, compute_capability):
     _need_numba_cuda()
     with _pretended_device(compute_capability):
         ptx, _ = cuda.compile(make_function(), signature, device=False, abi="numba", cc=compute_capability)
@@ -235,18 +235,18 @@ def _compiled_loop(rule, dtype, around, wide):
 @functools.cache
 def _configured_squares(dtype, blocks):
     kernel = cuda.jit([_squares_signature(FLOATS[np.dtype(dtype)])])(_squares)
-    with _small_grids_allowed():
-        return kernel[blocks, _grid(1)[1]]
+    with small_grids_allowed():
+        return kernel[blocks, grid(1)[1]]
 
 
 @functools.cache
 def _configured_factor():
     kernel = cuda.jit([FACTOR_SIGNATURE])(_factor)
-    with _small_grids_allowed():
-        return kernel[1, _grid(1)[1]]
+    with small_grids_allowed():
+        return kernel[1, grid(1)[1]]
 
 
-def _grid(n_threads):
+def grid(n_threads):
     """Return blocks and threads in each for a grid-stride loop that n_threads would go through in one turn."""
     if is_simulated():
         return SIMULATOR_GRID
@@ -423,7 +423,7 @@ def _ones(size):
 
 
 @contextlib.contextmanager
-def _small_grids_allowed():
+def small_grids_allowed():
     """Silence a warning: one thread is what the coefficients need, and a small arena has few blocks."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Grid size .* low occupancy")

@@ -28,3 +28,8 @@ def test_every_example_runs(output):
 
 def test_a_rule_of_ones_own_is_among_them():
     assert any("register_rule" in block for block in BLOCKS)
+
+
+def test_a_model_of_ones_own_finds_the_line_it_was_given(output):
+    found = re.findall(r"\[([-\d. ]+)\]", output)[-1]
+    assert [float(number) for number in found.split()] == pytest.approx([1.0, -2.0, 0.5], abs=0.05)

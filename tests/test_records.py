@@ -61,6 +61,7 @@ TIMING = {
     "epochs": 40,
     "steps": 40,
     "time_s": 0.0203125,
+    "memory_bytes": 1 << 20,
 }
 
 
@@ -238,9 +239,41 @@ def test_a_reader_sees_all_tables_at_one_moment(tmp_path, writer, monkeypatch):
 
 def test_a_newer_schema_is_refused_with_the_cure(tmp_path, writer):
     writer.meta(schema_version=SCHEMA_VERSION + 1)
+    assert f"schema {SCHEMA_VERSION + 1}" in store_error(Writer, tmp_path)
     message = store_error(read, tmp_path)
     assert f"schema {SCHEMA_VERSION + 1}" in message
     assert "upgrade fastopt" in message
+
+
+def test_a_store_of_schema_1_is_read_with_missing_values_and_not_written_to(tmp_path, writer):
+    writer.run(RUN, curve(0))
+    writer.timing(TIMING)
+    writer.meta(schema_version=1)
+    writer.close()
+    with sqlite3.connect(tmp_path / FILE_NAME) as connection:
+        connection.execute("ALTER TABLE timings DROP COLUMN memory_bytes")
+    connection.close()
+    found = read(tmp_path)
+    assert math.isnan(found.timings["memory_bytes"][0])
+    assert only_row(found.timings.drop(columns="memory_bytes")) == {
+        k: v for k, v in TIMING.items() if k != "memory_bytes"
+    }
+    assert only_row(found.runs) == RUN
+    assert "schema 1" in store_error(Writer, tmp_path)
+    assert read(tmp_path).meta["schema_version"] == 1
+
+
+def test_the_committed_report_of_an_older_schema_can_be_read():
+    found = read(Path(__file__).resolve().parents[1] / "reports" / "fashion-mnist")
+    assert found.meta["schema_version"] <= SCHEMA_VERSION
+    assert len(found.timings) > 0
+    assert found.timings["memory_bytes"].dtype in ("float64", "int64")
+
+
+def test_timings_of_a_round_are_stored_all_or_none(tmp_path, writer):
+    writer.timing(TIMING, TIMING | {"batch": "32"})
+    store_error(writer.timing, TIMING | {"round": 2}, TIMING | {"time": 1.0})
+    assert list(read(tmp_path).timings["round"]) == [1, 1]
 
 
 def test_a_missing_store_is_refused_and_not_made(tmp_path):

@@ -15,19 +15,22 @@ ROOT = Path(__file__).resolve().parents[1]
 HOUSE = {"kernels": ROOT / "kernels", "fastopt": ROOT / "fastopt"}
 
 # Which rooms of the house each room may import, beside itself. Imports point inwards.
-INNER = {"kernels", "errors"}
+INNER = {"kernels", "errors", "spec"}
 FLOOR_PLAN = {
     "kernels": set(),
     "errors": set(),
-    "optimizers": INNER,
-    "training": INNER | {"optimizers"},
-    "bench": INNER | {"optimizers", "training"},
+    "spec": {"errors"},
+    "archive": {"errors"},
+    "plugins": {"errors"},
+    "optimizers": INNER | {"archive"},
+    "training": INNER | {"archive", "optimizers"},
+    "bench": INNER | {"optimizers", "plugins", "training"},
     "records": {"errors"},
     "progress": {"errors"},
     "study": INNER | {"optimizers", "training", "bench", "records"},
     "report": {"errors", "bench", "records"},
     "menus": INNER | {"optimizers", "training", "bench"},
-    "cli": INNER | {"menus"} | {"optimizers", "training", "bench", "records", "progress", "study", "report"},
+    "cli": INNER | {"menus", "plugins"} | {"optimizers", "training", "bench", "records", "progress", "study", "report"},
     "__main__": {"cli"},
     "__init__": INNER | {"optimizers", "training", "bench"},
 }

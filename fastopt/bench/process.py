@@ -23,6 +23,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from fastopt import plugins
 from fastopt.bench import contenders
 from fastopt.bench.contenders import Case
 from fastopt.errors import ConfigError, WorkerError
@@ -76,7 +77,7 @@ class Worker:
         self._unread = b""
         self._process = subprocess.Popen(
             # -P: the package that is installed, not one that happens to lie in the current folder
-            [sys.executable, "-P", "-m", "fastopt.bench.worker", str(threads)],
+            [sys.executable, "-P", "-m", "fastopt.bench.worker", str(threads), *plugins.loaded()],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._errors,

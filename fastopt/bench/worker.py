@@ -1,4 +1,4 @@
-"""The measuring process: `python -m fastopt.bench.worker`, started by `fastopt.bench.process`, one contender at a time.
+"""The measuring process: `python -m fastopt.bench.worker THREADS [PLUGIN...]`, which `fastopt.bench.process` starts.
 
 One JSON command per line comes in, one JSON answer per line goes out:
 
@@ -28,6 +28,7 @@ from typing import Any
 
 import numpy as np
 
+from fastopt import plugins
 from fastopt.bench import contenders
 from fastopt.bench.contenders import Contender
 
@@ -117,6 +118,8 @@ def main() -> None:
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
     if len(sys.argv) > 1:
         _use_processors(int(sys.argv[1]))
+    for path in sys.argv[2:]:
+        plugins.load(path)
     lines: queue.SimpleQueue[str] = queue.SimpleQueue()
 
     def listen() -> None:

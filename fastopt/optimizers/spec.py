@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import inspect
-import re
 from typing import Any
 
-from fastopt.errors import ConfigError, unknown_name
 from fastopt.optimizers.base import Optimizer, Options
 from fastopt.optimizers.hyper import check_choice
 from fastopt.optimizers.menu import OPTIMIZERS
+from fastopt.spec import Grammar, split
 
-_SPEC = re.compile(r"\s*([\w-]+)\s*(?:\((.*)\))?\s*", re.DOTALL)
-_WORDS = {"true": True, "false": False, "none": None}
+__all__ = ["canonical", "make_optimizer", "option_names", "parse", "split"]
 
 
 def make_optimizer(spec: str, **hyper: Any) -> Optimizer:
@@ -29,34 +27,12 @@ def make_optimizer(spec: str, **hyper: Any) -> Optimizer:
 
 def parse(spec: str) -> tuple[str, dict[str, Any]]:
     """Return (name, options) of a text such as "adam(beta2=0.99)"; raises ConfigError, see `make_optimizer`."""
-    found = _SPEC.fullmatch(spec) if isinstance(spec, str) else None
-    if found is None:
-        raise ConfigError(f'cannot read optimizer "{spec}": write it as adam or adam(beta2=0.99, eps_form=inside)')
-    name, inner = found.groups()
-    if name not in OPTIMIZERS:
-        raise unknown_name("optimizer", name, OPTIMIZERS)
-    options: dict[str, Any] = {}
-    for part in (inner or "").split(","):
-        key, equals, value = (word.strip() for word in part.partition("="))
-        if not part.strip():
-            continue
-        if not equals or not value:
-            raise ConfigError(f'cannot read "{part.strip()}" of optimizer "{spec}": write name=value')
-        check_choice(f"option of {name}", key, option_names(name))
-        if key in options:
-            raise ConfigError(f'"{key}" is given twice in optimizer "{spec}"')
-        options[key] = _value(value)
-    return name, options
+    return _GRAMMAR.parse(spec)
 
 
 def canonical(spec: str) -> str:
-    """Return one text for all ways of writing the same options: in the order of the signature, no blanks.
-
-    Defaults that are written out stay so: `adam(beta2=0.999)` is not `adam`.
-    """
-    name, options = parse(spec)
-    inner = ",".join(f"{key}={_text(options[key])}" for key in option_names(name) if key in options)
-    return f"{name}({inner})" if inner else name
+    """Return one text for all ways of writing the same options, see `fastopt.spec.Grammar.text`."""
+    return _GRAMMAR.canonical(spec)
 
 
 def option_names(name: str) -> tuple[str, ...]:
@@ -66,22 +42,4 @@ def option_names(name: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys([*own, *Options.__annotations__]))
 
 
-def split(text: str) -> tuple[str, ...]:
-    """Split a list of optimizers at its commas, those in parentheses left alone."""
-    parts = re.split(r",(?![^()]*\))", text)
-    return tuple(part.strip() for part in parts if part.strip())
-
-
-def _value(text: str) -> Any:
-    if text.lower() in _WORDS:
-        return _WORDS[text.lower()]
-    try:
-        return float(text)
-    except ValueError:
-        return text.strip("\"'")
-
-
-def _text(value: Any) -> str:
-    if isinstance(value, float):
-        return repr(value).removesuffix(".0")
-    return value if isinstance(value, str) else str(value).lower()
+_GRAMMAR = Grammar("optimizer", OPTIMIZERS, option_names, "adam or adam(beta2=0.99, eps_form=inside)")

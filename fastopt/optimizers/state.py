@@ -5,17 +5,15 @@ The file holds "header", the JSON text of everything but arrays, and each state 
 
 from __future__ import annotations
 
-import json
 import math
 import os
-import zipfile
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from fastopt.errors import ConfigError, StateError, StoreError
+from fastopt import archive
+from fastopt.errors import ConfigError, StateError
 from fastopt.kernels.rules import RULES
 from fastopt.optimizers.backends import BACKENDS, place_state
 from fastopt.optimizers.base import Optimizer, _Kept
@@ -82,16 +80,7 @@ def save(optimizer: Optimizer, path: str | os.PathLike[str]) -> None:
         for i, tensor in enumerate(state["tensors"])
         for name in list(tensor["state"])
     }
-    header = np.array(json.dumps({"format": FORMAT, **state}))
-    target = Path(path)
-    part = target.with_name(f"{target.name}.{os.getpid()}.part")
-    try:
-        with part.open("wb") as file:
-            np.savez(file, allow_pickle=False, header=header, **arrays)
-        part.replace(target)
-    except OSError as error:
-        part.unlink(missing_ok=True)
-        raise StoreError(f"cannot write {target}: {error.strerror}") from error
+    archive.write(path, "optimizer", FORMAT, state, arrays)
 
 
 def load_optimizer(path: str | os.PathLike[str], *, backend: str | None = None) -> Optimizer:
@@ -100,16 +89,7 @@ def load_optimizer(path: str | os.PathLike[str], *, backend: str | None = None) 
     `backend` replaces the one it was saved with. A rule that `register_rule` made must be registered first. Raises
     StateError for a file that is missing, damaged, or not one of these.
     """
-    try:
-        with Path(path).open("rb") as file, np.load(file, allow_pickle=False) as content:
-            arrays = {name: content[name] for name in content.files}
-        header = json.loads(str(arrays.pop("header")))
-    except FileNotFoundError:
-        raise StateError(f"{path}: no such file") from None
-    except (OSError, ValueError, KeyError, EOFError, TypeError, NotImplementedError, zipfile.BadZipFile) as error:
-        raise StateError(f"{path} is no saved optimizer, or is damaged ({_first_line(error)}): save it again") from None
-    if not isinstance(header, dict) or header.get("format") != FORMAT:
-        raise StateError(f"{path} is not of format {FORMAT}, which this version of fastopt reads")
+    header, arrays = archive.read(path, "optimizer", FORMAT)
     return _build(header, arrays, backend)
 
 
@@ -223,7 +203,3 @@ def _on_host(kept: _Kept) -> list[Any]:
     to_host: Callable[[], Any] | None = getattr(kept.state, "copy_to_host", None)
     state = kept.state.copy() if to_host is None else to_host()
     return [row.reshape(kept.shape) for row in state]
-
-
-def _first_line(error: BaseException) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0]

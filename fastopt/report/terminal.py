@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from fastopt.records import Records
+from fastopt.report.cells import Cell, best_cells, cells, has_accuracy
 from fastopt.report.findings import Kind, findings
-from fastopt.report.tables import NONE, best_cells, cells, duration, number, percent, rate, span
+from fastopt.report.numbers import NONE, duration, number, percent, rate, span
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
 _MARK: dict[Kind, tuple[str, str]] = {
     "verdict": ("=>", "bold green"),
     "measured": ("- ", ""),
+    "indication": ("~ ", ""),
     "unclear": ("? ", "cyan"),
     "refused": ("? ", "cyan"),
     "warning": ("! ", "yellow"),
@@ -23,42 +25,13 @@ _MARK: dict[Kind, tuple[str, str]] = {
 
 def print_summary(records: Records, console: Console) -> None:
     """Print the summary table, then what was found in sentences."""
-    from rich import box
     from rich.padding import Padding
     from rich.table import Table
     from rich.text import Text
 
     shown = cells(records)
-    best = best_cells(shown)
     if shown:
-        table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0), show_edge=False)
-        table.add_column("optimizer", overflow="fold")
-        for name in ("batch", "rate", "loss", "95 % interval", "accuracy", "epoch", "runs"):
-            table.add_column(name, justify="right", no_wrap=True)
-        previous = ""
-        for cell in shown:
-            if previous and cell.optimizer != previous:
-                table.add_section()
-            accuracy = percent(cell.accuracy.median)
-            row = [
-                cell.optimizer if cell.optimizer != previous else "",
-                cell.batch,
-                rate(cell.learning_rate) + {"": "", "lowest": "↓", "highest": "↑"}[cell.edge],
-                number(cell.loss.median),
-                span(cell.loss, number).replace("diverged", "∞") or NONE,
-                accuracy if accuracy in (NONE, "diverged") else f"{accuracy} %",
-                duration(cell.epoch_time_s.median),
-                f"{cell.finished}/{cell.finals}",
-            ]
-            table.add_row(*(Text(text) for text in row), style="bold" if cell in best else "")
-            previous = cell.optimizer
-        console.print(table)
-        legend = "loss: validation, median at the end; accuracy: test; epoch: its time; runs: finished/all."
-        legend += " Bold: the best batch size of its optimizer."
-        if any(cell.edge for cell in shown):
-            legend += " Arrows: the lowest ↓ or highest ↑ rate tried."
-        console.print(Text(legend, style="dim"))
-        console.print()
+        _print_cells(shown, console)
     for finding in findings(records):
         mark, style = _MARK[finding.kind]
         grid = Table.grid(padding=(0, 1, 0, 0))
@@ -66,3 +39,43 @@ def print_summary(records: Records, console: Console) -> None:
         grid.add_column()
         grid.add_row(Text(mark, style=style), Text(finding.text, style=style))
         console.print(Padding(grid, 0))
+
+
+def _print_cells(shown: list[Cell], console: Console) -> None:
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
+    best, accuracy = best_cells(shown), has_accuracy(shown)
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0), show_edge=False)
+    table.add_column("optimizer", overflow="fold")
+    for name in ("batch", "rate", "loss", "95 % interval", *(["accuracy"] if accuracy else []), "epoch", "runs"):
+        table.add_column(name, justify="right", no_wrap=True)
+    previous = ""
+    for cell in shown:
+        if previous and cell.optimizer != previous:
+            table.add_section()
+        row = [
+            cell.optimizer if cell.optimizer != previous else "",
+            cell.batch,
+            rate(cell.learning_rate) + {"": "", "lowest": "↓", "highest": "↑"}[cell.edge],
+            number(cell.loss.median),
+            span(cell.loss, number).replace("diverged", "∞") or NONE,
+            *([_accuracy(cell)] if accuracy else []),
+            duration(cell.epoch_time_s.median),
+            f"{cell.finished}/{cell.finals}",
+        ]
+        table.add_row(*(Text(text) for text in row), style="bold" if cell in best else "")
+        previous = cell.optimizer
+    console.print(table)
+    legend = f"loss: validation, median at the end; {'accuracy: test; ' if accuracy else ''}epoch: its time; "
+    legend += "runs: finished/all. Bold: the best batch size of its optimizer."
+    if any(cell.edge for cell in shown):
+        legend += " Arrows: the lowest ↓ or highest ↑ rate tried."
+    console.print(Text(legend, style="dim"))
+    console.print()
+
+
+def _accuracy(cell: Cell) -> str:
+    text = percent(cell.accuracy.median)
+    return text if text in (NONE, "diverged") else f"{text} %"

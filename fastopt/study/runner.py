@@ -1,4 +1,4 @@
-"""Runs a study: search trials and final runs side by side in threads, then the timing pass alone; stores every record.
+"""Runs a study: search, confirmation and final runs side by side in threads, then the timing pass alone.
 
 The threads hold no lock while they train (the driver releases the GIL), each on serial kernels and one BLAS thread. All
 records are written by the thread that calls `run`, as soon as a run ends.
@@ -6,6 +6,8 @@ records are written by the thread that calls `run`, as soon as a run ends.
 
 from __future__ import annotations
 
+import heapq
+import itertools
 import time
 from collections.abc import Iterable, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
@@ -14,38 +16,53 @@ from typing import Any, Protocol
 import numpy as np
 
 from fastopt import records
-from fastopt.bench.machine import usable_cores
-from fastopt.study import search, timing
-from fastopt.study.config import SEARCH_SEED, Cell, Study
-from fastopt.study.trial import Trial, execute, failed, make_run
+from fastopt.study import course, timing, work
+from fastopt.study.done import NOTHING, Done
+from fastopt.study.plan import Cell, Study
+from fastopt.study.trial import Trial, execute, failed, make_run, run_id
 from fastopt.training.threads import one_blas_thread
+
+Outcome = tuple[Trial, Mapping[str, Any], Iterable[Mapping[str, Any]]]
 
 
 class Observer(Protocol):
-    """Whoever watches a study: `stage` opens a stage of so much work, `advance` reports work done in it."""
+    """Whoever watches a study.
 
-    def stage(self, name: str, work: float) -> None: ...
+    `begin` says how much work there is in all, `stage` what is done next, `advance` that so much is done, and `revise`
+    that there is so much more of it than was said, or less.
+    """
+
+    def begin(self, work: float) -> None: ...
+
+    def stage(self, name: str) -> None: ...
 
     def advance(self, work: float) -> None: ...
 
+    def revise(self, work: float) -> None: ...
+
 
 class Runner:
-    """Carries out one study into one record store.
+    """Carries out one study into one record store; what is `done` already is not done again.
 
     On KeyboardInterrupt the running trials are stopped within a step and dropped, what was recorded stays, and the
     exception goes on to the caller.
     """
 
-    def __init__(self, study: Study, writer: records.Writer, observer: Observer) -> None:
-        self.study, self.writer, self.observer = study, writer, observer
+    def __init__(self, study: Study, writer: records.Writer, observer: Observer, done: Done = NOTHING) -> None:
+        self.study, self.writer, self.observer, self.done = study, writer, observer, done
         self.stop = np.zeros(1, dtype=np.int64)
-        self.chosen: dict[Cell, float] = {}
+        self.losses: dict[Cell, dict[Trial, float]] = {cell: {} for cell in study.cells}
+        self.submitted: set[Trial] = set()
+        self.ready: list[tuple[float, int, Trial]] = []  # a heap, the longest run first
+        self.number = itertools.count()
+        self.planned = dict.fromkeys(study.cells, course.n_runs(study))
 
     def run(self) -> None:
-        """Compile, search, re-run the chosen rates on fresh seeds, time every cell."""
+        """Compile, search, confirm, run the chosen rates on fresh seeds, time every cell."""
         self.writer.meta(status="running")
         try:
             with one_blas_thread():
+                self._look_back()
                 self._compile()
                 self._converge()
                 self._time()
@@ -55,86 +72,98 @@ class Runner:
             raise
         self.writer.meta(status="finished")
 
+    @property
+    def chosen(self) -> dict[Cell, float]:
+        """The learning rates that are chosen by now."""
+        rates = {cell: course.chosen_rate(self.study, cell, self.losses[cell]) for cell in self.study.cells}
+        return {cell: rate for cell, rate in rates.items() if rate is not None}
+
+    def _look_back(self) -> None:
+        """Take over what is recorded, line up what is due, and say how much work is left."""
+        left = 0.0
+        for cell in self.study.cells:
+            self._line_up(cell)
+            left += (self.planned[cell] - len(self.losses[cell])) * work.run_s(self.study, cell)
+            left += work.timing_s(self.study, cell, self._rounds_left())
+        self.observer.begin(left)
+
     def _compile(self) -> None:
         """Compile every piece before any clock runs: one step of each optimizer, serial and as it will be timed."""
         optimizers = dict.fromkeys(cell.optimizer for cell in self.study.cells)
         variants = sorted({False} | {timing.is_parallel(self.study, cell) for cell in self.study.cells})
-        self.observer.stage("compiling", len(variants) * len(optimizers))
+        self.observer.stage("compiling")
         start = time.perf_counter()
-        for parallel in variants:
-            for name in optimizers:
-                run = make_run(self.study, Cell(name, "1", 1), 0.0, 0, self.stop, parallel=parallel)
-                run.advance(1)
-                self.observer.advance(1)
-        self.writer.meta(compile_time_s=time.perf_counter() - start)
+        for parallel, name in itertools.product(variants, optimizers):
+            run = make_run(self.study, Cell(name, "1", 1), 0.0, 0, self.stop, parallel=parallel)
+            run.advance(1)
+        if not self.done.compiled:  # a study that goes on finds everything in the cache
+            self.writer.meta(compile_time_s=time.perf_counter() - start)
 
     def _converge(self) -> None:
-        study = self.study
-        searches = {cell: self._search_trials(cell) for cell in study.cells}
-        finals = study.config.n_seeds
-        work = sum((len(searches[cell]) + finals) * self._work(cell) for cell in study.cells)
-        self.observer.stage("training", work)
-        pool = ThreadPoolExecutor(study.config.workers or usable_cores(), thread_name_prefix="fastopt-run")
+        self.observer.stage("training")
+        workers = self.study.config.side_by_side
+        pool = ThreadPoolExecutor(workers, thread_name_prefix="fastopt-run")
+        pending: set[Future[Outcome]] = set()
         try:
-            # The longest runs first: whatever is short fills the gaps at the end.
-            cells = sorted(study.cells, key=self._work, reverse=True)
-            pending = {self._submit(pool, trial) for cell in cells for trial in searches[cell]}
-            left = {cell: len(trials) for cell, trials in searches.items()}
-            losses: dict[Cell, dict[float, float | None]] = {cell: {} for cell in cells}
-            for cell in cells:
-                if not left[cell]:
-                    pending |= self._submit_finals(pool, cell, study.config.learning_rate)
-            while pending:
+            while self.ready or pending:
+                # one in hand for each worker, so that none waits while records are written
+                while self.ready and len(pending) < 2 * workers:
+                    pending.add(pool.submit(self._train, heapq.heappop(self.ready)[2]))
                 done, pending = wait(pending, timeout=0.2, return_when=FIRST_COMPLETED)
                 for future in done:
-                    trial, record, curve = future.result()
-                    self.writer.run(record, curve)
-                    self.observer.advance(self._work(trial.cell))
-                    if trial.phase == "search":
-                        losses[trial.cell][trial.learning_rate] = record.get("validation_loss")
-                        left[trial.cell] -= 1
-                        if not left[trial.cell]:
-                            pending |= self._submit_finals(pool, trial.cell, search.choose(losses[trial.cell]))
+                    self._record(*future.result())
         except BaseException:
             self.stop[0] = 1
             raise
         finally:
             pool.shutdown(cancel_futures=True)
 
+    def _train(self, trial: Trial) -> Outcome:
+        try:
+            return (trial, *execute(self.study, trial, self.stop))
+        except Exception as error:  # a run that fails is a record like any other
+            return trial, failed(self.study, trial, error), []
+
+    def _record(self, trial: Trial, record: Mapping[str, Any], curve: Iterable[Mapping[str, Any]]) -> None:
+        self.writer.run(record, curve)
+        self.losses[trial.cell][trial] = course.loss_of(record)
+        self.observer.advance(work.run_s(self.study, trial.cell))
+        before = self.planned[trial.cell]
+        self._line_up(trial.cell)
+        self.observer.revise((self.planned[trial.cell] - before) * work.run_s(self.study, trial.cell))
+
+    def _line_up(self, cell: Cell) -> None:
+        """Line up the runs of a cell that are due by now, and take over those of them that are recorded."""
+        losses, found = self.losses[cell], True
+        while found:
+            found = False
+            trials = course.due(self.study, cell, losses)
+            for trial in trials:
+                if trial in losses or trial in self.submitted:
+                    continue
+                recorded = self.done.losses.get(run_id(self.study, trial))
+                if recorded is not None:
+                    losses[trial], found = recorded, True
+                else:
+                    self.submitted.add(trial)
+                    heapq.heappush(self.ready, (-work.run_s(self.study, cell), next(self.number), trial))
+        if all(trial in losses for trial in trials) or trials[-1].phase == "final":
+            self.planned[cell] = len(trials)
+
+    def _rounds_left(self) -> int:
+        return self.study.config.timing_rounds - self.done.rounds
+
     def _time(self) -> None:
-        rounds = self.study.config.timing_rounds
-        if not rounds:
+        if self._rounds_left() <= 0:
             return
-        self.observer.stage("timing", (rounds + 1) * len(self.chosen))
-        for record in timing.timed_blocks(self.study, self.chosen, self.stop, lambda: self.observer.advance(1)):
-            self.writer.timing(record)
+        rates = self.chosen
+        for cell in self.study.cells:
+            if cell not in rates:
+                self.observer.revise(-work.timing_s(self.study, cell, self._rounds_left()))
+        self.observer.stage("timing")
+        rounds = timing.timed_rounds(self.study, rates, self.stop, self._blocks_done, self.done.rounds + 1)
+        for blocks in rounds:
+            self.writer.timing(*blocks)
 
-    def _search_trials(self, cell: Cell) -> list[Trial]:
-        config = self.study.config
-        if not self.study.trials_per_cell:
-            return []
-        rates = search.trial_rates(self.study.ranges[cell.optimizer], config.tune, SEARCH_SEED)
-        return [Trial(cell, "search", rate, SEARCH_SEED) for rate in rates]
-
-    def _submit_finals(self, pool: ThreadPoolExecutor, cell: Cell, rate: float | None) -> set[Future[Any]]:
-        """Start the final runs of a cell; a cell whose every trial diverged has none, as its search records show."""
-        if rate is None:
-            self.observer.advance(self.study.config.n_seeds * self._work(cell))
-            return set()
-        self.chosen[cell] = rate
-        return {self._submit(pool, Trial(cell, "final", rate, seed)) for seed in range(self.study.config.n_seeds)}
-
-    def _submit(self, pool: ThreadPoolExecutor, trial: Trial) -> Future[Any]:
-        def work() -> tuple[Trial, Mapping[str, Any], Iterable[Mapping[str, Any]]]:
-            try:
-                return (trial, *execute(self.study, trial, self.stop))
-            except Exception as error:  # a run that fails is a record like any other
-                return trial, failed(self.study, trial, error), []
-
-        return pool.submit(work)
-
-    def _work(self, cell: Cell) -> float:
-        """Return roughly how long a run of a cell takes, in any unit: so much a step, so much a row."""
-        rows = self.study.dataset.train.size * self.study.config.epochs
-        n_params = self.study.model.n_params
-        return rows / cell.batch_size * (2_000 + n_params / 2) + rows * n_params / 5
+    def _blocks_done(self, cell: Cell, number: int) -> None:
+        self.observer.advance(number * work.block_s(self.study, cell))

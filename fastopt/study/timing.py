@@ -10,53 +10,44 @@ import numba
 import numpy as np
 import numpy.typing as npt
 
-from fastopt.study.config import Cell, Study
+from fastopt.study.plan import Cell, Study
 from fastopt.study.trial import make_run
+from fastopt.study.work import MIN_BLOCK_S, WARM_UP_BLOCKS
+from fastopt.training.doors import resolve_backend
 from fastopt.training.interrupt import interrupt_stops
 from fastopt.training.run import Run
-from fastopt.training.train import resolve_backend
-
-# A timed block lasts at least this long: thousands of times the clock's resolution and the cost of a call.
-MIN_BLOCK_S = 0.02
 
 
-def timed_blocks(
-    study: Study, rates: Mapping[Cell, float], stop: npt.NDArray[np.int64], tick: Callable[[], None]
-) -> Iterator[dict[str, Any]]:
-    """Yield one record of `records.TABLES["timings"]` per cell and round.
+def timed_rounds(
+    study: Study,
+    rates: Mapping[Cell, float],
+    stop: npt.NDArray[np.int64],
+    tick: Callable[[Cell, int], None],
+    first: int = 1,
+) -> Iterator[list[dict[str, Any]]]:
+    """Yield the records of one round after another, one of `records.TABLES["timings"]` per cell, from round `first` on.
 
     Every round visits the cells in a random order of its own, with buffers allocated afresh, since memory placement is
-    a factor. A first round, not recorded, warms up and finds how many epochs make a block of `MIN_BLOCK_S`. `rates`
-    are the chosen learning rates: a run that diverged would be timed short, so it is not timed. `tick` is called after
-    each block. Ctrl-C raises KeyboardInterrupt after the current step.
+    a factor. A round before, not recorded, warms up and finds how many epochs make a block of `MIN_BLOCK_S`. `rates`
+    are the chosen learning rates: a run that diverged would be timed short, so it is not timed. `tick` is called with
+    the cell and a number of blocks after these. Ctrl-C raises KeyboardInterrupt after the current step.
     """
-    order = random.Random(0)
     cells = [cell for cell in study.cells if cell in rates]
     epochs: dict[Cell, int] = {}
-    for number in range(study.config.timing_rounds + 1):
-        order.shuffle(cells)
-        for position, cell in enumerate(cells):
+    for cell in cells:
+        run = _warm_run(study, cell, rates[cell], stop)
+        epochs[cell] = _epochs_of_a_block(run)
+        tick(cell, WARM_UP_BLOCKS)
+    for number in range(first, study.config.timing_rounds + 1):
+        found = []
+        # an order that the number alone decides: a study that goes on after a break has the same
+        for position, cell in enumerate(random.Random(number).sample(cells, len(cells))):
             run = _warm_run(study, cell, rates[cell], stop)
-            if number == 0:
-                epochs[cell] = _epochs_of_a_block(run)
-            steps = run.steps
-            time_s = _timed(run, epochs[cell])
-            tick()
-            if number == 0 or run.diverged:
-                continue
-            yield {
-                "optimizer": cell.optimizer,
-                "batch": cell.batch,
-                "batch_size": cell.batch_size,
-                "round": number,
-                "position": position,
-                "backend": "parallel" if run.parallel else "serial",
-                "threads": numba.get_num_threads() if run.parallel else 1,
-                "chunks": run.chunks,
-                "epochs": epochs[cell],
-                "steps": run.steps - steps,
-                "time_s": time_s,
-            }
+            steps, time_s = run.steps, _timed(run, epochs[cell])
+            tick(cell, 1)
+            if not run.diverged:
+                found.append(_record(cell, run, number, position, epochs[cell], run.steps - steps, time_s))
+        yield found
 
 
 def is_parallel(study: Study, cell: Cell) -> bool:
@@ -64,6 +55,23 @@ def is_parallel(study: Study, cell: Cell) -> bool:
     if not study.config.timing_rounds:
         return False
     return resolve_backend(study.config.backend, study.model, cell.batch_size, numba.get_num_threads())
+
+
+def _record(cell: Cell, run: Run, number: int, position: int, epochs: int, steps: int, time_s: float) -> dict[str, Any]:
+    return {
+        "optimizer": cell.optimizer,
+        "batch": cell.batch,
+        "batch_size": cell.batch_size,
+        "round": number,
+        "position": position,
+        "backend": "parallel" if run.parallel else "serial",
+        "threads": numba.get_num_threads() if run.parallel else 1,
+        "chunks": run.chunks,
+        "epochs": epochs,
+        "steps": steps,
+        "time_s": time_s,
+        "memory_bytes": run.memory_bytes,
+    }
 
 
 def _warm_run(study: Study, cell: Cell, rate: float, stop: npt.NDArray[np.int64]) -> Run:

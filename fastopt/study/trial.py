@@ -12,13 +12,15 @@ import numpy as np
 import numpy.typing as npt
 
 from fastopt.optimizers import make_optimizer
-from fastopt.study.config import Cell, Study
+from fastopt.study.plan import Cell, Study
+from fastopt.training.budget import geometric_grid
+from fastopt.training.follow import follow, outcome
 from fastopt.training.run import Run
 
 
 @dataclass(frozen=True)
 class Trial:
-    """A cell with a learning rate, a seed and a phase, "search" or "final"."""
+    """A cell with a learning rate, a seed and a phase: "search", "confirm" or "final"."""
 
     cell: Cell
     phase: str
@@ -28,12 +30,8 @@ class Trial:
 
 def run_id(study: Study, trial: Trial) -> str:
     """Return an identity made from all that decides the run's result: equal content, equal identity."""
-    config = study.config
     content = {
-        "dataset": study.dataset.provenance,
-        "dtype": config.dtype,
-        "model": [config.model, *study.model.widths],
-        "epochs": config.epochs,
+        **study.identity,
         "optimizer": trial.cell.optimizer,
         "batch_size": trial.cell.batch_size,
         "phase": trial.phase,
@@ -47,35 +45,36 @@ def make_run(
     study: Study, cell: Cell, learning_rate: float, seed: int, stop: npt.NDArray[np.int64], *, parallel: bool
 ) -> Run:
     """Build the training run of a cell."""
-    optimizer = make_optimizer(cell.optimizer, learning_rate=learning_rate)
     return Run(
-        study.dataset, study.model, optimizer, batch_size=cell.batch_size, seed=seed, parallel=parallel, stop=stop
+        study.dataset,
+        study.model,
+        make_optimizer(cell.optimizer, learning_rate=learning_rate),
+        batch_size=cell.batch_size,
+        seed=seed,
+        schedule=study.schedule,
+        total_steps=study.total_steps(cell),
+        sampling=study.config.sampling,
+        parallel=parallel,
+        mean=study.config.reduction == "mean",
+        stop=stop,
     )
 
 
-def evaluation_grid(n_rows: int, epochs: int) -> list[int]:
-    """Return the counts of samples at which every run of a study is evaluated, the same for all batch sizes.
-
-    From 1/16 of an epoch up by a factor of sqrt(2), and the end.
-    """
-    total = n_rows * epochs
-    points, point = {total}, n_rows / 16
-    while point < total:
-        points.add(max(1, round(point)))
-        point *= math.sqrt(2.0)
-    return sorted(points)
-
-
 def execute(study: Study, trial: Trial, stop: npt.NDArray[np.int64]) -> tuple[dict[str, Any], list[dict[str, Any]]]:
-    """Train one trial to its end on the serial kernels and return its record and its curve, by `records.TABLES`."""
+    """Train one trial to its end on the serial kernels and return its record and its curve, by `records.TABLES`.
+
+    It is looked at along `budget.geometric_grid`, the same for all batch sizes, and at its end.
+    """
+    n_rows, seconds = int(study.dataset.train.size), study.config.budget.seconds
     run = make_run(study, trial.cell, trial.learning_rate, trial.seed, stop, parallel=False)
-    looks = run.evaluations(evaluation_grid(study.dataset.train.size, study.config.epochs))
-    status, reason = run.outcome(looks[-1])
+    grid = geometric_grid(n_rows, study.most_samples(trial.cell))
+    looks = follow(run, grid, seconds=math.inf if seconds is None else seconds)
+    status, reason = outcome(run, looks)
     record = {
         **_identity(study, trial),
         "status": status,
         "reason": reason,
-        "epochs": run.samples / study.dataset.train.size,
+        "epochs": run.samples / n_rows,
         "steps": run.steps,
         "samples": run.samples,
         "seconds": run.seconds,

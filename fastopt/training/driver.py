@@ -18,11 +18,11 @@ import numpy.typing as npt
 from numba import njit, prange, types
 
 from fastopt.kernels import callback, cpu, norm
-from fastopt.kernels.callback import call_float64, call_void
+from fastopt.kernels.callback import borrowed, call_float64, call_void
 from fastopt.kernels.cpu import COMPILE_OPTIONS, FLOATS, source_digest
-from fastopt.kernels.norm import LANES, block_squares, clip_factor, norm_of
+from fastopt.kernels.norm import LANES, block_squares, blocks_of, clip_factor, norm_of
 from fastopt.training import shuffle
-from fastopt.training.shuffle import shuffle_rows
+from fastopt.training.shuffle import fill_order
 
 # The slots of `progress`, int64: where a run stands. A run goes on from any progress, to the same bits.
 EPOCH, POSITION, STEP, SAMPLES, DIVERGED, N_PROGRESS = range(6)
@@ -48,6 +48,11 @@ def new_progress() -> npt.NDArray[np.int64]:
     return progress
 
 
+def norm_scratch(n_params: int) -> npt.NDArray[np.float64]:
+    """Return what the driver needs to take the norm of a gradient: one row for each block of it."""
+    return np.zeros((blocks_of(n_params), 1 + LANES))
+
+
 @functools.cache
 def compiled_driver(dtype: npt.DTypeLike, *, parallel: bool) -> Any:
     """Return the driver for `dtype`, serial or parallel, compiled; see `_driver` for its arguments."""
@@ -56,7 +61,8 @@ def compiled_driver(dtype: npt.DTypeLike, *, parallel: bool) -> Any:
     i, integers, numbers = types.int64, types.int64[::1], types.float64[::1]
     buffers = (flat, table, table, flat, numbers, numbers)
     where = (data, data, integers, integers, table, integers, numbers)
-    signature = types.void(i, i, i, *buffers, *where, i, i, i, i, integers, integers, numbers, numbers)
+    how = (i, i, i, i, i, i)
+    signature = types.void(i, i, i, *buffers, *where, *how, integers, integers, numbers, types.float64[:, ::1])
     return njit(signature, parallel=parallel, **COMPILE_OPTIONS)(_driver(f"parallel={parallel} {_baked_in()}"))
 
 
@@ -73,7 +79,7 @@ def compiled_evaluation(dtype: npt.DTypeLike, *, parallel: bool) -> Any:
 
 def _baked_in() -> Any:
     """Return a digest of the modules whose code becomes part of the drivers: Numba's cache does not watch them."""
-    return source_digest(callback, cpu, norm, shuffle)
+    return source_digest(callback, cpu, norm, *shuffle.SOURCES)
 
 
 def _driver(variant: str) -> Any:
@@ -95,21 +101,25 @@ def _driver(variant: str) -> Any:
         shape,  # int64[s]
         args,  # float64[a]
         batch_size,
+        epoch_rows,  # of the m rows, how many an epoch uses
+        sampling,  # see `shuffle.SAMPLINGS`
         mean,  # 1: gradients are means over the batch, 0: sums
         seed,
         until_samples,
         progress,  # int64[N_PROGRESS], in and out
         stop,  # int64[1], set to 1 by another thread
-        losses,  # float64[chunks]; losses[0] leaves with the mean loss of the last batch
-        partials,  # float64[norm.blocks_of(n)], for the gradient's norm
+        losses,  # float64[chunks + 1]; the last is the mean loss of the last batch whose loss was finite
+        scratch,  # float64[norm.blocks_of(n), 1 + LANES], for the gradient's norm
     ):
         variant  # noqa: B018  (part of the cache key, see kernels/cpu.py)
+        params, grads, state, buffers = borrowed(params), borrowed(grads), borrowed(state), borrowed(buffers)
+        hyper, rate_args, shape, args = borrowed(hyper), borrowed(rate_args), borrowed(shape), borrowed(args)
+        X, Y, rows, order, workspace = borrowed(X), borrowed(Y), borrowed(rows), borrowed(order), borrowed(workspace)
+        losses, scratch = borrowed(losses), borrowed(scratch)
         epoch, position, step, samples = progress[EPOCH], progress[POSITION], progress[STEP], progress[SAMPLES]
         while samples < until_samples and stop[0] == 0:
-            if position == 0:
-                order[:] = rows
-                shuffle_rows(order, seed, epoch)
-            b = min(batch_size, rows.size - position)
+            b = min(batch_size, epoch_rows - position)
+            fill_order(sampling, order, rows, position, position + b, seed, epoch)
             chunks = min(grads.shape[0], b)
             for k in prange(chunks):
                 first, last = position + k * b // chunks, position + (k + 1) * b // chunks
@@ -127,15 +137,15 @@ def _driver(variant: str) -> Any:
             hyper[0] = call_float64(learning_rate, (step, epoch, rate_args))
             grad_scale = 1.0 / b if mean else 1.0
             if hyper[hyper.size - 1] < np.inf:
-                for block in prange(partials.size):
-                    partials[block] = block_squares(grads[:chunks], block, np.empty(LANES))
-                grad_scale *= clip_factor(norm_of(partials, grad_scale), hyper[hyper.size - 1])
+                for block in prange(scratch.shape[0]):
+                    scratch[block, 0] = block_squares(grads[:chunks], block, scratch[block, 1:])
+                grad_scale *= clip_factor(norm_of(scratch[:, 0], grad_scale), hyper[hyper.size - 1])
                 chunks = 1  # the rows are summed by now
             call_void(update, (params, grads[:chunks], state, hyper, step, grad_scale))
-            losses[0] = loss / b
+            losses[losses.size - 1] = loss / b
             position += b
             samples += b
-            if position == rows.size:
+            if position == epoch_rows:
                 position = 0
                 epoch += 1
         progress[EPOCH], progress[POSITION], progress[STEP], progress[SAMPLES] = epoch, position, step, samples
@@ -147,6 +157,8 @@ def _evaluation(variant: str) -> Any:
     def evaluate_rows(evaluate, params, X, Y, rows, workspace, shape, args, buffers, sums):  # type: ignore[no-untyped-def]
         """Sum what `evaluate` gives over `rows` into sums float64[lanes, 3]; workspace f[lanes, w]."""
         variant  # noqa: B018
+        params, X, Y, rows, workspace = borrowed(params), borrowed(X), borrowed(Y), borrowed(rows), borrowed(workspace)
+        shape, args, buffers, sums = borrowed(shape), borrowed(args), borrowed(buffers), borrowed(sums)
         lanes = sums.shape[0]
         for lane in prange(lanes):
             start, stop = lane * rows.size // lanes, (lane + 1) * rows.size // lanes

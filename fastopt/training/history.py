@@ -37,11 +37,21 @@ class Score(NamedTuple):
     accuracy: float
 
 
+class Try(NamedTuple):
+    """One run of a training that may begin anew: at which rate, how it ended, after how many steps."""
+
+    learning_rate: float
+    status: str
+    reason: str
+    steps: int
+
+
 @dataclass
 class History:
     """The result of `fastopt.train`.
 
-    status    "finished", "diverged" (see `Run.evaluations`) or "interrupted"; `reason` says more
+    status    "finished", "reached" (the goal), "diverged" or "interrupted"; `reason` says more
+    tries     all runs of this training, the last of which is the one shown; more than one with on_divergence="retry"
     params    final parameters, flat, shape (n_params,): weights, then bias, layer by layer
     views     the same memory as named arrays, W1 (in, out), b1 (out,), ...
     settings  what was run, with what was decided automatically: backend, threads, chunks
@@ -52,6 +62,7 @@ class History:
     params: npt.NDArray[Any]
     views: dict[str, npt.NDArray[Any]]
     settings: dict[str, Any]
+    tries: list[Try]
     evaluations: list[Evaluation] = field(repr=False)
     _test: Callable[[], Score] = field(repr=False)
 
@@ -76,7 +87,12 @@ class History:
         axes.plot(frame["epoch"], frame["train_loss"], label="training")
         if np.isfinite(frame["validation_loss"]).any():
             axes.plot(frame["epoch"], frame["validation_loss"], label="validation")
-        axes.set(xlabel="epoch", ylabel="loss per row", yscale="log", title=self.settings["title"])
+        axes.set(
+            xlabel="epoch",
+            ylabel="loss per row",
+            yscale="log",
+            title=self.settings["title"],
+        )
         axes.legend()
         return axes
 

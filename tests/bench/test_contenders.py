@@ -11,8 +11,9 @@ import numpy as np
 import pytest
 
 from fastopt.bench import contenders
-from fastopt.bench.contenders import Contender, epochs, recipes, update_peers, updates
-from fastopt.bench.contenders.epochs import EpochCase, FastoptEpochs, NumpyEager
+from fastopt.bench.contenders import Contender, epoch_case, epochs, recipes, update_peers, updates
+from fastopt.bench.contenders.epoch_case import EpochCase, NumpyEager
+from fastopt.bench.contenders.epochs import FastoptEpochs
 from fastopt.bench.contenders.update_case import UpdateCase
 from fastopt.bench.contenders.updates import Ceiling, FastoptFlat, FastoptSerial, NumpyUnfused
 from fastopt.bench.interleave import TIMED, Row, check_answer
@@ -33,6 +34,7 @@ REFUSED = {
     ("deepspeed", "adam", "float64"): "DeepSpeed's CPU Adam has no float64",
 }
 SMALL_EPOCH = {"n_features": 20, "hidden": (7, 5), "n_classes": 3, "threads": 1}
+LOGISTIC = {"model": "logistic", "n_features": 20, "n_classes": 2, "threads": 1}
 
 
 @pytest.fixture(scope="module")
@@ -104,10 +106,22 @@ def test_steps_go_on_where_the_last_call_stopped(worker, name, n_tensors):
 
 @pytest.mark.parametrize("batch_size", [1, 3, 40])
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
-@pytest.mark.parametrize("name", epochs.CONTENDERS)
-def test_every_epoch_contender_gives_the_reference_answer(worker, name, optimizer, batch_size):
-    case = EpochCase(optimizer, batch_size, n_rows=60, **SMALL_EPOCH)
+@pytest.mark.parametrize("model", [SMALL_EPOCH, LOGISTIC], ids=["mlp", "logistic"])
+@pytest.mark.parametrize("name", [name for name, made in epochs.CONTENDERS.items() if made.answers])
+def test_every_epoch_contender_gives_the_reference_answer(worker, name, model, optimizer, batch_size):
+    case = EpochCase(optimizer, batch_size, n_rows=60, **model)
     assert_passes_its_checks(worker("epoch", name), case)
+
+
+def test_scikit_learn_goes_through_the_rows_one_by_one(worker):
+    process = worker("epoch", "scikit-learn sgd")
+    assert process.prepare(EpochCase("adam", 1, 60, **LOGISTIC)) is None
+    before = process.result()
+    process.time(20)
+    assert not np.allclose(process.result(), before)
+    assert epochs.CONTENDERS["scikit-learn sgd"].suits(EpochCase("adam", 1, 60, **LOGISTIC))
+    assert not epochs.CONTENDERS["scikit-learn sgd"].suits(EpochCase("adam", 2, 60, **LOGISTIC))
+    assert not epochs.CONTENDERS["scikit-learn sgd"].suits(EpochCase("adam", 1, 60, **SMALL_EPOCH))
 
 
 # --- A wrong answer -------------------------------------------------------------------------------------------------
@@ -165,22 +179,22 @@ def test_a_step_too_few_or_too_many_is_a_wrong_answer(units):
 def test_a_gradient_summed_over_the_batch_is_a_wrong_answer(monkeypatch):
     case = EpochCase("adam", 8, 60, **SMALL_EPOCH)
     assert failed_checks(NumpyEager(), case) == []
-    mean = epochs._gradient
-    monkeypatch.setattr(epochs, "_gradient", lambda *arguments: 8 * mean(*arguments))
+    mean = epoch_case._gradient
+    monkeypatch.setattr(epoch_case, "_gradient", lambda *arguments: 8 * mean(*arguments))
     assert 1 in failed_checks(NumpyEager(), case)  # Adam alone would not show it, SGD does
 
 
 def test_a_bias_that_is_never_updated_is_a_wrong_answer(monkeypatch):
     case = EpochCase("adam", 8, 60, **SMALL_EPOCH)
     assert failed_checks(NumpyEager(), case) == []
-    gradient = epochs._gradient
+    gradient = epoch_case._gradient
 
-    def without_last_bias(model, *arguments):
-        grads = gradient(model, *arguments)
+    def without_last_bias(case, model, *arguments):
+        grads = gradient(case, model, *arguments)
         model.views(grads)["b3"][:] = 0
         return grads
 
-    monkeypatch.setattr(epochs, "_gradient", without_last_bias)
+    monkeypatch.setattr(epoch_case, "_gradient", without_last_bias)
     assert failed_checks(NumpyEager(), case) == [0, 1, 2]
 
 
@@ -191,7 +205,9 @@ def test_a_dropped_last_batch_is_a_wrong_answer():
             for _ in range(repeats):
                 for start in range(0, self.case.n_rows - b + 1, b):
                     rows = slice(start, start + b)
-                    grads = epochs._gradient(self.model, self.params, self.features[rows], self.labels[rows])
+                    grads = epoch_case._gradient(
+                        self.case, self.model, self.params, self.features[rows], self.labels[rows]
+                    )
                     self.step += 1
                     self.params, self.state = recipes.formula_step(
                         self.case.optimizer, self.params, grads, self.state, self.step
@@ -308,6 +324,11 @@ def test_a_record_that_is_no_case_is_refused(record):
         (lambda: UpdateCase("adam", 5, n_tensors=2), "5 elements cannot be divided among 2 tensors of equal size"),
         (lambda: EpochCase("adam", 0, 5), "batch_size must be"),
         (lambda: EpochCase("adam", 6, 5), "batch size 6 is larger than the 5 rows"),
+        (
+            lambda: EpochCase("adam", 1, 5, model="logistic"),
+            "tells two classes apart, n_classes is 10",
+        ),
+        (lambda: EpochCase("adam", 1, 5, model="cnn"), 'unknown model of an epoch case "cnn"; known: logistic, mlp'),
         (lambda: EpochCase("adam", 1, 5, hidden=(0,)), r"hidden\[0\] must be"),
         (
             lambda: EpochCase("adam", 1, 5, data="digits").arrays(),
@@ -396,7 +417,8 @@ def test_a_menu_holds_who_was_made_for_the_case():
     assert one == ("fastopt serial", "fastopt parallel", *peers)
     assert many == ("fastopt list", "fastopt flat", *peers)
     assert large == (*one, "ceiling")
-    assert contenders.menu_for(EpochCase("adam", 1, 5)) == contenders.menu("epoch")
+    assert contenders.menu_for(EpochCase("adam", 1, 5, **LOGISTIC)) == contenders.menu("epoch")
+    assert "scikit-learn sgd" not in contenders.menu_for(EpochCase("adam", 1, 5))
 
 
 def test_who_was_not_made_for_a_case_refuses_it():

@@ -28,6 +28,14 @@ def gpu():
     return module
 
 
+@pytest.fixture(scope="module")
+def gpu_page():
+    spec = importlib.util.spec_from_file_location("gpu_page", PATH.with_name("gpu_page.py"))
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
 def run(*arguments, **environment):
     command = [sys.executable, "-W", "error", str(PATH), *map(str, arguments)]
     environment = {**os.environ, **environment}
@@ -156,8 +164,8 @@ def records():
     }
 
 
-def test_the_table_has_paired_ratios_and_fractions_of_the_copy(gpu, records):
-    small, large, rmsprop = gpu.table(records)
+def test_the_table_has_paired_ratios_and_fractions_of_the_copy(gpu_page, records):
+    small, large, rmsprop = gpu_page.table(records)
     assert small[:2] == ("adam", "1e3")
     assert large[:2] == ("adam", "1e9")
     assert large[2].startswith("1.035e+06")
@@ -168,9 +176,9 @@ def test_the_table_has_paired_ratios_and_fractions_of_the_copy(gpu, records):
     assert set(rmsprop[2:]) == {"-"}
 
 
-def test_the_page_names_what_failed_and_is_self_contained(gpu, records, tmp_path):
+def test_the_page_names_what_failed_and_is_self_contained(gpu_page, records, tmp_path):
     (tmp_path / "records.json").write_text(json.dumps(records))
-    gpu.write_page(tmp_path)
+    gpu_page.write_page(tmp_path)
     summary, page = (tmp_path / "summary.md").read_text(), (tmp_path / "page.html").read_text()
     for text in (summary, page):
         assert "a device" in text

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from fastopt.bench.contenders import menu_for
-from fastopt.bench.contenders.epochs import EpochCase
+from fastopt.bench.contenders.epoch_case import EpochCase
 from fastopt.bench.contenders.update_case import UpdateCase
 from fastopt.bench.interleave import Comparison, Row, Sample
 from fastopt.optimizers import crossover

@@ -223,7 +223,7 @@ def test_a_file_of_another_kind_gives_one_line(tmp_path):
     ],
 )
 def test_a_header_that_does_not_fit_gives_one_line(change, message, tmp_path):
-    header = {"format": 1, **fastopt.Adam().state_dict(), **change}
+    header = {"kind": "optimizer", "format": 1, **fastopt.Adam().state_dict(), **change}
     np.savez(tmp_path / "a.npz", header=np.array(json.dumps(header)))
     with pytest.raises(StateError, match=message):
         fastopt.load_optimizer(tmp_path / "a.npz")

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import math
+import sqlite3
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from fastopt.records import Writer
+from fastopt.records import FILE_NAME, Writer
 
 N_TRAIN = 1257
 RANGES = {"sgd": [1e-3, 10.0], "momentum": [1e-3, 10.0], "rmsprop": [1e-5, 0.1], "adam": [1e-5, 0.1]}
@@ -29,13 +31,20 @@ def store(
     edge: tuple[str, str] | None = None,  # the cell whose best rate lies beyond the range
     noise: float = 0.02,
     extra_trials: dict[tuple[str, str], int] | None = None,
+    confirm: bool = True,
+    regression: bool = False,
+    settings: str = "",  # the text of study.toml
+    **config: Any,  # more of the configuration, or other: budget, reduction, schedule, workers
 ) -> Path:
     """Write a study whose truth is: loss = 0.06 * factor * (1 + 0.04 d^2), d doublings away from batch size 8, halved
-    for d towards smaller ones; a step takes 2 us + 0.1 us per row; a rate of 8 times the best one diverges.
+    for d towards smaller ones; a step takes 2 us + 0.1 us per row; a rate of 8 times the best one diverges. The loss of
+    a trial is exp(0.12 ln(rate / best rate)^2) times that.
     """
     factors = {"sgd": 1.7, "momentum": 1.2, "rmsprop": 1.25, "adam": 1.0} if factors is None else factors
     diverged, extra_trials = diverged or {}, extra_trials or {}
     folder.mkdir(parents=True, exist_ok=True)
+    if settings:
+        (folder / "study.toml").write_text(settings, encoding="utf-8")
     writer = Writer(folder)
     writer.meta(
         created="2026-01-02T03:04:05+00:00",
@@ -48,7 +57,7 @@ def store(
             "n_validation": 270,
             "n_test": 270,
             "n_features": 64,
-            "n_classes": 10,
+            "n_classes": 0 if regression else 10,
             "provenance": {"source": "UCI ML hand-written digits", "licence": "CC BY 4.0"},
         },
         environment={
@@ -66,13 +75,14 @@ def store(
             "batch_sizes": list(batches),
             "seeds": list(range(1, seeds + 1)),
             "search_seed": 0,
-            "epochs": epochs,
+            "budget": {"epochs": epochs},
             "tune": 0 if learning_rate else tune,
             "learning_rate": learning_rate,
             "learning_rate_ranges": {name: RANGES.get(name, [1e-4, 1.0]) for name in factors},
             "dtype": "float32",
             "backend": "serial",
-        },
+        }
+        | config,
     )
     rng = np.random.default_rng(7)
     seed_noise = rng.normal(0.0, 0.05, seeds)  # shared by all cells: pairing takes it out
@@ -85,21 +95,26 @@ def store(
             peak = low * (high / low) ** (0.45 + 0.3 * math.log(size) / math.log(N_TRAIN))
             if edge == (optimizer, batch):
                 peak = high * 50
-            chosen, lowest = learning_rate or 0.0, math.inf
             steps = -(-N_TRAIN // size)
             n_trials = 0 if learning_rate else tune + extra_trials.get((optimizer, batch), 0)
+            searched: dict[float, float] = {}
             for trial in range(n_trials):
                 tried = low * (high / low) ** ((trial + 0.5) / n_trials)
-                loss = best * math.exp(0.12 * math.log(tried / peak) ** 2)
-                loss = min(loss, 2.2 + 0.01 * trial)
-                bad = tried > 8 * peak
+                loss = min(best * math.exp(0.12 * math.log(tried / peak) ** 2), 2.2 + 0.01 * trial)
+                loss = math.nan if tried > 8 * peak else loss
                 identity = f"search-{optimizer}-{batch}-{trial}"
-                run = _run(
-                    identity, "search", optimizer, batch, size, tried, 0, steps, epochs, math.nan if bad else loss
-                )
-                writer.run(run, _curve(steps, epochs, math.nan if bad else loss))
-                if not bad and loss < lowest:
-                    chosen, lowest = tried, loss
+                run = _run(identity, "search", optimizer, batch, size, tried, 0, steps, epochs, loss)
+                writer.run(run, _curve(steps, epochs, loss))
+                if not math.isnan(loss):
+                    searched[tried] = loss
+            ranked = sorted(searched, key=lambda rate: searched[rate])
+            for tried in ranked[:3] if confirm else []:
+                for seed in (1001, 1002):
+                    loss = searched[tried] * (1 + 1e-4 * seed / 1000)
+                    identity = f"confirm-{optimizer}-{batch}-{tried}-{seed}"
+                    run = _run(identity, "confirm", optimizer, batch, size, tried, seed, steps, epochs, loss)
+                    writer.run(run, _curve(steps, epochs, loss))
+            chosen = learning_rate or (ranked[0] if ranked else 0.0)
             for seed in range(seeds if finals else 0):
                 loss = best * math.exp(seed_noise[seed] + rng.normal(0.0, noise))
                 bad = seed < diverged.get((optimizer, batch), 0)
@@ -107,14 +122,29 @@ def store(
                 value = math.nan if bad else loss
                 run = _run(identity, "final", optimizer, batch, size, chosen, seed + 1, steps, epochs, value)
                 if not bad:
-                    run |= {"test_loss": loss * 1.1, "test_accuracy": 1 - 0.5 * loss}
+                    run |= {"test_loss": loss * 1.1, "test_accuracy": None if regression else 1 - 0.5 * loss}
                 writer.run(run, _curve(steps, epochs, value))
             for number in range(rounds):
                 time_s = steps * 3 * (2e-6 + 1e-7 * size) * (1 + 0.1 * factor) * math.exp(rng.normal(0.0, 0.03))
                 timing = {"optimizer": optimizer, "batch": batch, "batch_size": size, "round": number, "position": 0}
                 timing |= {"backend": "serial", "threads": 1, "chunks": 1, "epochs": 3, "steps": 3 * steps}
-                writer.timing(timing | {"time_s": time_s})
+                memory_bytes = 4 * (2_000 * (2 + (optimizer == "adam") * 2) + 42 * size)
+                writer.timing(timing | {"time_s": time_s, "memory_bytes": memory_bytes})
     writer.close()
+    return folder
+
+
+def store_version_1(folder: Path, **truth: Any) -> Path:
+    """Write a study as fastopt 0.1 stored it: no confirming runs, no memory, epochs for a budget."""
+    store(folder, confirm=False, **truth)
+    connection = sqlite3.connect(folder / FILE_NAME)
+    with connection:
+        connection.execute("ALTER TABLE timings DROP COLUMN memory_bytes")
+        config = json.loads(connection.execute("SELECT value FROM meta WHERE key = 'config'").fetchone()[0])
+        config["epochs"] = config.pop("budget")["epochs"]
+        for key, value in {"config": config, "schema_version": 1}.items():
+            connection.execute("UPDATE meta SET value = ? WHERE key = ?", (json.dumps(value), key))
+    connection.close()
     return folder
 
 

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import html
 import io
 import json
 import re
+import shutil
 import sqlite3
+import subprocess
+import sys
+import tomllib
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -13,12 +18,13 @@ import pandas as pd
 import pytest
 from rich.console import Console
 
-from fastopt.errors import StoreError
+from fastopt.errors import ConfigError, StoreError
 from fastopt.records import FILE_NAME, read
 from fastopt.report import figures, print_summary, summary, write
 
-from .synthetic import store
+from .synthetic import store, store_version_1
 
+SETTINGS = 'dataset = "digits"  # <not a tag>\noptimizers = ["sgd", "adam"]\n\n[budget]\nepochs = 4\n'
 SMALL = {"factors": {"sgd": 1.5, "adam(eps_form=inside)": 1.0}, "batches": ("1", "full"), "epochs": 4, "tune": 4}
 CASES = {
     "full": {},
@@ -29,6 +35,9 @@ CASES = {
     "running": {"finals": False, "rounds": 0, "tune": 0, "status": "running"},
     "fixed rate": {"learning_rate": 0.01},
     "nothing": {"factors": {}},
+    "numbers to predict": {"regression": True},
+    "summed, by seconds, with a schedule": {"reduction": "sum", "budget": {"seconds": 3}, "schedule": "cosine"},
+    "settings": {"settings": SETTINGS},
     "odd names": {"factors": {'adam(<b>$x$ & "y"|z)': 1.0, "sgd": 2.0}},
 }
 
@@ -82,6 +91,7 @@ def test_the_page_is_whole_self_contained_and_labelled(report: Path) -> None:
         if tag == "button":
             assert attrs["type"] == "button"
     assert not re.search(r"https?://|@import|url\((?!#)", text)
+    assert "nan" not in re.findall(r"[a-z]+", re.sub(r'data-sort="nan"', "", text))
     assert set(re.findall(r"url\(#([^)]+)\)", text)) <= set(ids)
 
 
@@ -91,6 +101,7 @@ def test_the_markdown_names_only_files_that_exist(report: Path) -> None:
     assert all((report / link).is_file() for link in links)
     drawn = {f"figures/{path.name}" for path in (report / "figures").iterdir()}
     assert drawn <= set(links)
+    assert "nan" not in re.findall(r"[a-z]+", text)
     for table in re.findall(r"(?:^\|.*\n)+", text, flags=re.MULTILINE):
         widths = {len(re.findall(r"(?<!\\)\|", line)) for line in table.splitlines()}
         assert len(widths) == 1, table
@@ -110,7 +121,10 @@ def test_every_figure_is_drawn_or_says_why_not(report: Path) -> None:
     text = (report / "report.html").read_text(encoding="utf-8")
     for figure in figures.figures(read(report)):
         assert bool(figure.panels) != bool(figure.missing)
-        assert (report / "figures" / f"{figure.key}.png").is_file() == bool(figure.panels)
+        for ending in ("png", "csv"):
+            assert (report / "figures" / f"{figure.key}.{ending}").is_file() == bool(figure.panels)
+        if figure.panels:
+            assert len(pd.read_csv(report / "figures" / f"{figure.key}.csv")) == len(figure.data)
         if figure.missing:
             assert f"Not drawn: {figure.missing}." in text
 
@@ -167,3 +181,96 @@ def test_a_folder_that_cannot_be_written_is_one_clear_error(tmp_path: Path) -> N
     (folder / "figures").write_text("in the way", encoding="utf-8")
     with pytest.raises(StoreError, match="cannot write the report"):
         write(folder)
+
+
+def test_a_study_of_the_first_schema_still_has_its_page(tmp_path: Path) -> None:
+    folder = store_version_1(tmp_path, **SMALL)
+    write(folder)
+    text = (folder / "report.html").read_text(encoding="utf-8")
+    assert "Not drawn: no memory is recorded." in text
+    assert "Every run: 4\N{NO-BREAK SPACE}epochs" in text
+    assert "confirming runs" not in text
+
+
+def test_the_recorded_fashion_mnist_study_still_has_its_page(tmp_path: Path) -> None:
+    shutil.copy(Path(__file__).parents[2] / "reports" / "fashion-mnist" / FILE_NAME, tmp_path)
+    write(tmp_path)
+    text = (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert "mlp on fashion-mnist" in text
+    assert text.count("<svg") >= 40
+
+
+def test_what_was_run_is_on_the_page_so_that_it_can_be_repeated(tmp_path: Path) -> None:
+    folder = store(tmp_path, **SMALL, settings=SETTINGS)
+    write(folder)
+    page = (folder / "report.html").read_text(encoding="utf-8")
+    assert "fastopt compare --dataset digits --model mlp --seeds 6 --epochs 20" in page
+    shown = re.search(r'<pre class="command">(.*?)</pre>', page, flags=re.DOTALL)
+    assert shown
+    assert tomllib.loads(html.unescape(shown.group(1))) == tomllib.loads(SETTINGS)
+    assert SETTINGS.strip() in (folder / "report.md").read_text(encoding="utf-8")
+
+
+def test_columns_without_any_value_are_left_out(tmp_path: Path) -> None:
+    write(store(tmp_path / "classes", **SMALL))
+    write(store(tmp_path / "numbers", **SMALL, regression=True))
+    for name in ("report.html", "report.md", "summary.csv"):
+        there, gone = ((tmp_path / kind / name).read_text(encoding="utf-8") for kind in ("classes", "numbers"))
+        assert re.search("test.accuracy", there)
+        assert not re.search("test.accuracy", gone)
+    out = io.StringIO()
+    print_summary(read(tmp_path / "numbers"), Console(file=out, width=80))
+    assert "accuracy" not in out.getvalue()
+
+
+def test_missed_and_lost_runs_are_listed(tmp_path: Path) -> None:
+    folder = store(tmp_path, **SMALL, diverged={("sgd", "1"): 2}, seeds=4)
+    with sqlite3.connect(folder / FILE_NAME) as connection:
+        connection.execute("DELETE FROM runs WHERE run_id = 'final-sgd-full-1'")
+        connection.execute(
+            "UPDATE runs SET status = 'failed', reason = 'no <memory>' WHERE run_id = 'final-sgd-full-2'"
+        )
+    connection.close()
+    write(folder)
+    text = (folder / "report.html").read_text(encoding="utf-8")
+    assert "Final runs that were asked for and are not there: sgd at the full batch: 3 of 4." in text
+    assert "3 of 15 final runs" in text
+    assert "no &lt;memory&gt;" in text
+    assert text.index("no &lt;memory&gt;") < text.index(">search</td>")  # final runs come first
+
+
+def test_parquet_tables_equal_the_records(tmp_path: Path) -> None:
+    pytest.importorskip("pyarrow", reason="pyarrow is not installed")
+    folder = store(tmp_path, **SMALL)
+    files = write(folder, table_format="parquet")
+    records = read(folder)
+    frames = {"runs": records.runs, "curves": records.curves, "timings": records.timings, "summary": summary(records)}
+    for name, frame in frames.items():
+        assert folder / f"{name}.parquet" in files
+        pd.testing.assert_frame_equal(pd.read_parquet(folder / f"{name}.parquet"), frame)
+    assert not list(folder.glob("*.csv"))
+    assert "Data: summary.parquet" in (folder / "report.html").read_text(encoding="utf-8")
+
+
+def test_parquet_without_pyarrow_is_one_clear_error_before_anything_is_written(tmp_path: Path) -> None:
+    folder = store(tmp_path, **SMALL)
+    program = f"""
+import sys
+sys.modules["pyarrow"] = None  # as if it were not installed
+from fastopt import errors, report
+try:
+    report.write({str(folder)!r}, table_format="parquet")
+except errors.ConfigError as error:
+    print(error)
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=120, check=True)
+    assert done.stdout.startswith('table format "parquet" needs pyarrow (not installed): pip install')
+    assert done.stdout.count("\n") == 1
+    assert [path.name for path in folder.iterdir()] == [FILE_NAME]
+
+
+def test_an_unknown_table_format_names_the_known_ones(tmp_path: Path) -> None:
+    with pytest.raises(
+        ConfigError, match=r'unknown table format "parket" \(did you mean "parquet"\?\); known: csv, parq'
+    ):
+        write(store(tmp_path, **SMALL), table_format="parket")

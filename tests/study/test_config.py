@@ -6,10 +6,14 @@ import json
 import numpy as np
 import pytest
 
-from fastopt.errors import ConfigError
+from fastopt.bench.machine import usable_cores
+from fastopt.errors import ConfigError, DataError
 from fastopt.optimizers import OPTIMIZERS
-from fastopt.study.config import DEFAULT_BATCH_SIZES, Cell, StudyConfig, plan
+from fastopt.study.batches import DEFAULT
+from fastopt.study.config import CONFIRM_SEEDS, StudyConfig
+from fastopt.study.plan import Cell, plan
 from fastopt.study.ranges import RANGES, UNKNOWN, learning_rate_range
+from fastopt.training.budget import Budget
 from fastopt.training.datasets import digits, from_arrays
 
 DIGITS = digits()
@@ -22,7 +26,7 @@ def sized(n_rows):
 
 
 def refusal(dataset=DIGITS, **settings):
-    with pytest.raises(ConfigError) as raised:
+    with pytest.raises((ConfigError, DataError)) as raised:
         plan(StudyConfig(**settings), dataset)
     assert "\n" not in str(raised.value)
     return str(raised.value)
@@ -48,16 +52,30 @@ def test_an_unknown_optimizer_is_answered_with_the_menu_and_the_nearest_name():
         ({"optimizers": ("adam(beta2=0.9)", "adam(beta2=.90)")}, ['"adam(beta2=0.9)"', "twice"]),
         ({"model": "mpl"}, ['"mpl"', 'did you mean "mlp"?', "softmax"]),
         ({"model": "softmax", "hidden": (8,)}, ["softmax", "hidden"]),
+        ({"model": "softmax", "activation": "tanh"}, ["softmax", "activation"]),
+        ({"activation": "rely"}, ['"rely"', 'did you mean "relu"?']),
+        ({"init": "xaver"}, ['"xaver"', 'did you mean "xavier"?']),
+        ({"loss": "square"}, ['"square"', 'did you mean "squared"?']),
+        ({"l2": -1.0}, ["l2", "-1.0"]),
+        ({"schedule": "cosin"}, ['"cosin"', 'did you mean "cosine"?']),
+        ({"reduction": "max"}, ['"max"', "mean", "sum"]),
+        ({"format": "xml"}, ['"xml"', "csv", "parquet"]),
+        ({"learning_rate_ranges": {"adm": (0.1, 1.0)}}, ['"adm"', 'did you mean "adam"?']),
+        ({"learning_rate_ranges": {"adamw": (0.1, 1.0)}}, ['"adamw"', "known: adam, momentum, rmsprop, sgd"]),
+        ({"learning_rate_ranges": {"adam": (1.0, 0.1)}}, ["adam", "lowest", "1 and 0.1"]),
+        ({"learning_rate_ranges": {"adam": (0.0, 0.1)}}, ["adam", "1e-12"]),
+        ({"learning_rate_ranges": {"adam": (0.1, float("nan"))}}, ["adam", "nan"]),
+        ({"plugin": ("nowhere.py",)}, ['"nowhere.py"']),
         ({"model": "mlp", "hidden": ()}, ["hidden", "softmax"]),
         ({"model": "mlp", "hidden": (8, 0)}, ["hidden", "[8, 0]"]),
         ({"dtype": "float16"}, ['"float16"', "float32", "float64"]),
         ({"backend": "cude"}, ['"cude"', "auto", "parallel", "serial"]),
-        ({"n_seeds": 0}, ["seeds", "at least 1", "0"]),
-        ({"epochs": 0}, ["epochs", "at least 1", "0"]),
+        ({"seeds": 0}, ["seeds", "at least 1", "0"]),
         ({"tune": -1}, ["tune", "at least 0", "-1"]),
         ({"timing_rounds": -1}, ["timing_rounds", "at least 0", "-1"]),
         ({"workers": 0}, ["workers", "at least 1", "0"]),
         ({"tune": 0}, ["tune 0", "--learning-rate"]),
+        ({"seeds": 1_000_001}, ["seeds", "at most 1000000"]),
         ({"learning_rate": float("nan")}, ["learning rate", "nan"]),
         ({"learning_rate": float("inf")}, ["learning rate", "inf"]),
         ({"learning_rate": 0.0}, ["learning rate", "positive"]),
@@ -91,14 +109,14 @@ def test_data_without_validation_rows_is_refused():
 
 def test_data_without_classes_is_refused():
     dataset = dataclasses.replace(DIGITS, labels=DIGITS.labels.astype(np.float64), classes=())
-    assert "classes" in refusal(dataset)
+    assert "classes" in refusal(dataset, model="softmax")
 
 
 @pytest.mark.parametrize("n_rows", [2, 3, 8, 9, 32, 33, 512, 513, N])
 def test_default_batch_sizes_stay_below_the_training_rows_and_end_with_all(n_rows):
     study = plan(StudyConfig(optimizers=("sgd",)), sized(n_rows))
     *sizes, last = [cell.batch_size for cell in study.cells]
-    assert sizes == [size for size in DEFAULT_BATCH_SIZES if size < n_rows]
+    assert sizes == [size for size in DEFAULT if size < n_rows]
     assert last == n_rows
     assert study.cells[-1].batch == "full"
 
@@ -134,11 +152,44 @@ def test_a_given_learning_rate_takes_the_place_of_the_search():
     assert plan(StudyConfig(tune=5), DIGITS).trials_per_cell == 5
 
 
-@pytest.mark.parametrize("n_seeds", [1, 2, 6])
-def test_the_search_seed_is_no_final_seed(n_seeds):
-    facts = plan(StudyConfig(n_seeds=n_seeds), DIGITS).facts()["config"]
-    assert len(set(facts["seeds"])) == n_seeds
-    assert facts["search_seed"] not in facts["seeds"]
+@pytest.mark.parametrize("seeds", [1, 2, 6])
+def test_the_seeds_of_search_confirmation_and_final_runs_are_apart(seeds):
+    facts = plan(StudyConfig(seeds=seeds), DIGITS).facts()["config"]
+    every = [*facts["seeds"], facts["search_seed"], *facts["confirm_seeds"]]
+    assert len(set(every)) == seeds + 1 + len(CONFIRM_SEEDS)
+
+
+def test_a_range_of_ones_own_takes_the_place_of_the_known_one():
+    ranges = {"adam( beta2=0.9 )": (0.5, 2.0)}
+    study = plan(StudyConfig(optimizers=("adam(beta2=0.9)", "adam"), learning_rate_ranges=ranges), DIGITS)
+    assert study.ranges == {"adam(beta2=0.9)": (0.5, 2.0), "adam": RANGES["adam"]}
+
+
+def test_runs_share_the_machine_unless_seconds_bound_them():
+    assert StudyConfig().side_by_side == usable_cores()
+    assert StudyConfig(budget=Budget(seconds=1.0)).side_by_side == 1
+    assert StudyConfig(budget=Budget(seconds=1.0), workers=3).side_by_side == 3
+
+
+@pytest.mark.parametrize("bounds", [{"epochs": 3}, {"steps": 50}, {"samples": 999}, {"seconds": 0.5}])
+def test_the_page_is_told_the_budget_and_how_many_runs_share_the_machine(bounds):
+    facts = plan(StudyConfig(budget=Budget(**bounds)), DIGITS).facts()["config"]
+    assert facts["budget"] == bounds
+    assert facts["workers"] == (1 if "seconds" in bounds else usable_cores())
+
+
+def test_the_page_is_told_what_the_model_chose_for_itself():
+    facts = plan(StudyConfig(hidden=(8,), activation="tanh"), DIGITS).facts()["config"]
+    assert {name: facts[name] for name in ("hidden", "activation", "init", "l2", "loss")} == {
+        "hidden": [8], "activation": "tanh", "init": "xavier", "l2": 0.0, "loss": "cross_entropy",
+    }  # fmt: skip
+
+
+def test_the_page_is_told_how_far_a_search_may_go():
+    facts = plan(StudyConfig(tune=8), DIGITS).facts()["config"]
+    assert (facts["tune"], facts["extensions"], facts["extension_trials"], facts["confirm_rates"]) == (8, 2, 2, 3)
+    facts = plan(StudyConfig(learning_rate=0.1), DIGITS).facts()["config"]
+    assert (facts["tune"], facts["extensions"], facts["confirm_rates"], facts["confirm_seeds"]) == (0, 0, 0, [])
 
 
 def test_the_facts_of_a_study_are_json_and_hold_what_was_decided():

@@ -106,3 +106,56 @@ def test_a_reports_that_is_a_file_is_refused_with_the_cure(tmp_path, monkeypatch
     (tmp_path / "reports").write_text("mine")
     with pytest.raises(StoreError, match="--out"):
         folder.claim(None, "compare")
+
+
+# --- whose folder it is
+
+
+def test_the_settings_of_a_new_study_are_there_whole_while_it_is_held(tmp_path):
+    with folder.begun(tmp_path, "seeds = 3\n"):
+        assert [path.name for path in tmp_path.iterdir()] == [folder.SETTINGS]
+        assert (tmp_path / folder.SETTINGS).read_text() == "seeds = 3\n"
+    assert [path.name for path in tmp_path.iterdir()] == [folder.SETTINGS]
+
+
+def held_already(path):
+    with pytest.raises(StoreError, match="another process works in"), folder.resumed(path):
+        pass
+
+
+def test_a_folder_that_is_held_is_held_by_one(tmp_path):
+    with folder.begun(tmp_path, ""):
+        held_already(tmp_path)
+    with folder.resumed(tmp_path):
+        held_already(tmp_path)
+
+
+def test_a_folder_is_let_go_at_the_end_even_of_a_study_that_fails(tmp_path):
+    with pytest.raises(ZeroDivisionError), folder.begun(tmp_path, "seeds = 3\n"):
+        raise ZeroDivisionError
+    with pytest.raises(FileExistsError), folder.resumed(tmp_path):
+        raise FileExistsError  # an error of the study's own goes through as it is
+    with folder.resumed(tmp_path) as path:
+        assert path.read_text() == "seeds = 3\n"
+
+
+def test_of_two_that_begin_in_one_folder_the_second_is_refused_and_nothing_changes(tmp_path):
+    with folder.begun(tmp_path, "seeds = 3\n"):
+        before = content(tmp_path)
+        with pytest.raises(StoreError, match="occupied"), folder.begun(tmp_path, "seeds = 4\n"):
+            pass
+        assert content(tmp_path) == before
+
+
+def test_settings_that_cannot_be_written_are_one_line():
+    with pytest.raises(StoreError, match="--out"), folder.begun(Path("/proc/self"), ""):
+        pass
+
+
+@pytest.mark.parametrize("name", [".", "nowhere", "file"])
+def test_a_folder_in_which_nothing_was_begun_cannot_be_resumed(tmp_path, name):
+    (tmp_path / "file").write_text("mine")
+    before = content(tmp_path)
+    with pytest.raises(StoreError, match="nothing to resume"), folder.resumed(tmp_path / name):
+        pass
+    assert content(tmp_path) == before

@@ -1,11 +1,11 @@
-"""The learning-rate search spreads its trials evenly on a log scale, and chooses the lowest finite loss."""
+"""The search for a learning rate spreads its trials on a log scale, goes on beyond an edge, takes the best median."""
 
 import math
 
 import numpy as np
 import pytest
 
-from fastopt.study.search import choose, trial_rates
+from fastopt.study.search import beyond, choose, extension_trials, ranked, trial_rates
 
 BOUNDS = (1e-4, 10.0)
 
@@ -69,22 +69,68 @@ def test_rates_are_uniform_on_the_log_scale():
     assert np.median(points) == pytest.approx(0.5, abs=0.02)
 
 
+LINE = {0.1: 3.0, 0.2: 2.0, 0.4: 1.0}  # falls to the right, by factors of two
+INF = math.inf
+
+
+def mirrored(losses):
+    """The same valley with high rates for low ones."""
+    return {1 / rate: loss for rate, loss in losses.items()}
+
+
+@pytest.mark.parametrize(
+    "losses",
+    [
+        pytest.param({0.1: 3.0, 0.2: 1.0, 0.4: 2.0}, id="the best is inside"),
+        pytest.param({0.1: 3.0, 0.2: 2.0, 0.4: 1.0, 0.8: INF}, id="beyond the best is one that diverged"),
+        pytest.param({0.1: 3.0, 0.2: 1.0, 0.4: 1.0}, id="the loss falls no longer"),
+        pytest.param({0.1: 1.0}, id="one rate has no neighbour"),
+        pytest.param({0.1: INF, 0.2: INF}, id="all diverged"),
+        pytest.param({}, id="none was tried"),
+    ],
+)
+def test_a_search_goes_on_only_where_the_loss_falls_towards_an_edge(losses):
+    assert beyond(losses, (0.1, 0.8), 3) == []
+    if losses.keys() != {0.1, 0.2, 0.4} or losses[0.4] != losses[0.2]:  # of equals the lower rate is the best
+        assert beyond(mirrored(losses), (1.25, 10.0), 3) == []
+
+
+def test_an_extension_goes_on_from_the_edge_by_the_mean_distance_of_the_first_trials():
+    assert beyond(LINE, (0.1, 0.8), 3) == pytest.approx([0.8])
+    assert beyond(LINE, (0.1, 1.6), 4) == pytest.approx([0.8])
+    assert beyond(LINE, (0.1, 102.4), 5) == pytest.approx([1.6, 6.4])
+    assert beyond(mirrored(LINE), (1.25, 10.0), 3) == pytest.approx([1.25])
+
+
+def test_an_extension_towards_the_only_rate_that_did_not_diverge_is_one():
+    assert beyond({0.1: 2.0, 0.2: INF, 0.4: INF}, (0.1, 0.8), 3) == pytest.approx([0.05])
+
+
+@pytest.mark.parametrize(("n_trials", "more"), [(0, 0), (1, 1), (4, 1), (5, 2), (8, 2), (9, 3)])
+def test_an_extension_is_a_quarter_of_the_first_trials(n_trials, more):
+    assert extension_trials(n_trials) == more
+    if n_trials:
+        assert len(beyond(LINE, (0.1, 0.8), n_trials)) == more
+
+
+def test_rates_are_ranked_by_loss_and_of_equals_the_lower_comes_first():
+    losses = {0.4: 1.0, 0.1: INF, 0.3: 0.5, 0.2: 1.0, 0.5: math.nan}
+    assert ranked(losses) == [0.3, 0.2, 0.4]
+    assert ranked(dict(reversed(losses.items()))) == [0.3, 0.2, 0.4]
+
+
 @pytest.mark.parametrize(
     ("losses", "rate"),
     [
-        ({0.1: 2.0, 0.2: 1.0, 0.3: 3.0}, 0.2),
-        ({0.1: None, 0.2: 5.0, 0.3: None}, 0.2),
-        ({0.1: math.nan, 0.2: 5.0, 0.3: -math.inf}, 0.2),
-        ({0.1: math.inf, 0.2: 1e300}, 0.2),
-        ({0.2: 1.0, 0.1: 1.0}, 0.1),
-        ({0.1: 0.0, 0.2: 0.5}, 0.1),
+        pytest.param({0.1: [1.0, 5.0, 5.0], 0.2: [2.0, 2.0, 9.0]}, 0.2, id="the lowest median"),
+        pytest.param({0.1: [1.0, INF, INF], 0.2: [7.0, 8.0, 9.0]}, 0.2, id="a diverged run is an infinite loss"),
+        pytest.param({0.1: [1.0, 1.5, INF], 0.2: [7.0, 8.0, 9.0]}, 0.1, id="one diverged run moves no median"),
+        pytest.param({0.1: [1.0, INF, INF, INF], 0.2: [3.0, 4.0, INF, INF]}, 0.2, id="fewer diverged runs"),
+        pytest.param({0.2: [1.0, 2.0, 3.0], 0.1: [2.0, 2.0, 2.0]}, 0.1, id="of equals the lower rate"),
+        pytest.param({0.1: [4.0]}, 0.1, id="the only one"),
+        pytest.param({}, None, id="none"),
     ],
 )
-def test_the_lowest_finite_loss_wins_and_of_equals_the_lower_rate(losses, rate):
+def test_the_rate_with_the_lowest_median_loss_is_chosen(losses, rate):
     assert choose(losses) == rate
     assert choose(dict(reversed(losses.items()))) == rate
-
-
-@pytest.mark.parametrize("losses", [{}, {0.1: None}, {0.1: math.nan, 0.2: math.inf, 0.3: None}])
-def test_nothing_is_chosen_where_every_trial_diverged(losses):
-    assert choose(losses) is None

@@ -7,8 +7,10 @@ import numpy as np
 import pytest
 
 from fastopt.records import TABLES
-from fastopt.study.config import Cell, StudyConfig, plan
-from fastopt.study.trial import Trial, evaluation_grid, execute, run_id
+from fastopt.study.config import StudyConfig
+from fastopt.study.plan import Cell, plan
+from fastopt.study.trial import Trial, execute, run_id
+from fastopt.training.budget import Budget, geometric_grid
 from fastopt.training.datasets import digits
 
 DIGITS = digits()
@@ -18,7 +20,7 @@ TRIAL = Trial(CELL, "final", 0.01, 0)
 
 
 def study(dataset=DIGITS, **settings):
-    settings = {"model": "softmax", "optimizers": ("adam", "sgd"), "epochs": 2} | settings
+    settings = {"model": "softmax", "optimizers": ("adam", "sgd"), "budget": Budget(epochs=2)} | settings
     return plan(StudyConfig(**settings), dataset)
 
 
@@ -31,12 +33,34 @@ def other_rows():
     return dataclasses.replace(DIGITS, provenance=provenance)
 
 
+def released(version):
+    changed = study()
+    changed.__dict__["identity"] = study().identity | {"fastopt": version}
+    return changed
+
+
+def plugged(name, digest):
+    return dataclasses.replace(study(), plugins=((name, digest),))
+
+
 DECIDING = {
     "the data": (study(other_rows()), TRIAL),
     "the dtype": (study(dtype="float64"), TRIAL),
     "the model": (study(model="mlp"), TRIAL),
     "the hidden widths": (study(model="mlp", hidden=(33,)), TRIAL),
-    "the epochs": (study(epochs=3), TRIAL),
+    "the activation": (study(model="mlp", activation="tanh"), TRIAL),
+    "the initialisation": (study(model="mlp", init="normal"), TRIAL),
+    "the L2": (study(l2=1e-3), TRIAL),
+    "the loss": (study(model="mlp", loss="squared"), TRIAL),
+    "who multiplies": (study(product="blas" if study().model.settings["product"] == "tiles" else "tiles"), TRIAL),
+    "the schedule": (study(schedule="cosine"), TRIAL),
+    "the sampling": (study(sampling="sequential"), TRIAL),
+    "the reduction": (study(reduction="sum"), TRIAL),
+    "the epochs": (study(budget=Budget(epochs=3)), TRIAL),
+    "what the budget counts": (study(budget=Budget(steps=2)), TRIAL),
+    "the version of fastopt": (released("9.9"), TRIAL),
+    "a plugin": (plugged("a", "1"), TRIAL),
+    "the content of a plugin": (plugged("a", "2"), TRIAL),
     "the optimizer": (study(), dataclasses.replace(TRIAL, cell=Cell("sgd", "32", 32))),
     "the batch size": (study(), dataclasses.replace(TRIAL, cell=Cell("adam", "33", 33))),
     "the phase": (study(), dataclasses.replace(TRIAL, phase="search")),
@@ -61,12 +85,13 @@ def test_an_identity_is_the_same_each_time(what):
         {"workers": 2},
         {"timing_rounds": 0},
         {"backend": "parallel"},
-        {"n_seeds": 3},
+        {"seeds": 3},
         {"tune": 5},
         {"learning_rate": 0.01},
         {"optimizers": ("adam",)},
         {"batch_sizes": ("32",)},
         {"label": "y", "data_dir": "elsewhere"},
+        {"format": "parquet"},
     ],
 )
 def test_nothing_else_is_in_an_identity(settings):
@@ -78,32 +103,46 @@ def test_the_spelling_of_a_batch_size_is_not_in_an_identity():
     assert run_id(study(), full) == run_id(study(), number)
 
 
-@pytest.mark.parametrize("n_rows", [1, 2, 7, 100, N])
-@pytest.mark.parametrize("epochs", [1, 2, 50])
-def test_a_grid_ascends_from_the_first_rows_to_the_end(n_rows, epochs):
-    grid = evaluation_grid(n_rows, epochs)
-    assert grid == sorted(set(grid))
-    assert grid[0] >= 1
-    assert grid[-1] == n_rows * epochs
-    assert all(type(point) is int for point in grid)
-
-
-def test_a_grid_is_close_to_geometric():
-    grid = np.array(evaluation_grid(100_000, 20))
-    ratios = grid[1:] / grid[:-1]
-    assert ratios[:-1] == pytest.approx(math.sqrt(2), rel=1e-3)
-    assert 1 < ratios[-1] <= math.sqrt(2) * 1.001
-
-
 @pytest.mark.parametrize("batch", ["1", "32", "100", "full"])
 def test_a_curve_looks_at_the_first_step_at_or_after_every_point_of_the_grid(batch):
     size = N if batch == "full" else int(batch)
     _, curve = run(Trial(Cell("sgd", batch, size), "final", 0.01, 0))
     in_an_epoch = [min(end, N) for end in range(size, N + size, size)]  # the last batch is what is left
     ends = [*in_an_epoch, *(N + end for end in in_an_epoch)]
-    expected = {next(end for end in ends if end >= point) for point in evaluation_grid(N, 2)}
+    expected = {next(end for end in ends if end >= point) for point in geometric_grid(N, 2 * N)}
     assert [point["samples"] for point in curve] == [0, *sorted(expected)]
     assert [point["point"] for point in curve] == list(range(len(curve)))
+
+
+@pytest.mark.parametrize(
+    ("bounds", "steps"), [({"steps": 7}, 7), ({"samples": 100}, 4), ({"epochs": 1}, math.ceil(N / 32))]
+)
+def test_a_run_ends_at_its_budget(bounds, steps):
+    record, curve = run(TRIAL, budget=Budget(**bounds))
+    assert record["steps"] == curve[-1]["step"] == steps
+    assert record["status"] == "finished"
+
+
+def test_a_run_of_so_many_seconds_ends_at_the_first_look_after_them():
+    record, curve = run(TRIAL, budget=Budget(seconds=0.02))
+    assert record["status"] == "finished"
+    assert record["seconds"] >= 0.02
+    assert all(point["seconds"] < 0.02 for point in curve[:-1])
+
+
+def test_a_sum_of_gradients_is_a_rate_of_so_many_times_the_batch_size():
+    cell = Cell("sgd", "32", 32)
+    mean, total = (
+        run(dataclasses.replace(TRIAL, cell=cell, learning_rate=rate), reduction=reduction, dtype="float64")[0]
+        for rate, reduction in ((0.32, "mean"), (0.01, "sum"))
+    )
+    assert N % 32  # the last batch is smaller: the two are close, not equal
+    assert total["validation_loss"] == pytest.approx(mean["validation_loss"], rel=0.05)
+
+
+@pytest.mark.parametrize("settings", [{"schedule": "exponential(gamma=0.5)"}, {"sampling": "sequential"}])
+def test_a_schedule_and_a_way_of_sampling_are_followed(settings):
+    assert run(TRIAL, **settings)[0]["validation_loss"] != run(TRIAL)[0]["validation_loss"]
 
 
 def test_a_finished_run_is_recorded_whole():
@@ -121,13 +160,14 @@ def test_a_finished_run_is_recorded_whole():
     assert record["seconds"] == last["seconds"] > 0
 
 
-def test_a_search_trial_does_not_open_the_test_set(monkeypatch):
+@pytest.mark.parametrize("phase", ["search", "confirm"])
+def test_a_trial_that_takes_part_in_a_choice_does_not_open_the_test_set(monkeypatch, phase):
     scored = []
     from fastopt.training.run import Run
 
     genuine = Run.score
     monkeypatch.setattr(Run, "score", lambda self, rows: scored.append(rows) or genuine(self, rows))
-    record, _ = run(dataclasses.replace(TRIAL, phase="search"))
+    record, _ = run(dataclasses.replace(TRIAL, phase=phase))
     assert {"test_loss", "test_accuracy"}.isdisjoint(record)
     assert scored
     assert not any(np.isin(rows, DIGITS.test).any() for rows in scored)

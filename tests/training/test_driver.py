@@ -9,14 +9,16 @@ from concurrent.futures import ThreadPoolExecutor
 import numba
 import numpy as np
 import pytest
+from numba.core.runtime import rtsys
 
 from fastopt import SGD, Adagrad, Adam, Momentum, RMSprop
 from fastopt.kernels import reference
 from fastopt.training import driver
 from fastopt.training.datasets import from_arrays, load
+from fastopt.training.follow import follow, outcome
 from fastopt.training.models import build
 from fastopt.training.run import Run
-from fastopt.training.shuffle import permutation
+from fastopt.training.shuffle import SAMPLINGS, permutation, sample_order
 from fastopt.training.threads import one_blas_thread
 
 from .test_models import plain_layers, plain_loss_and_grad
@@ -55,13 +57,13 @@ def small(n_rows=23, n_features=4, dtype="float64", n_classes=3):
 
 
 def make(dataset, optimizer, batch_size, *, model="mlp", hidden=(16,), seed=0, **options):
-    network = build(model, dataset, None if model == "softmax" else hidden)
+    network = build(model, dataset, hidden=None if model == "softmax" else hidden)
     return Run(dataset, network, optimizer, batch_size=batch_size, seed=seed, **options)
 
 
 def bits(run: Run) -> list[bytes]:
     """All that a run has become: parameters, state, order, progress and the loss of the last batch."""
-    return [array.tobytes() for array in (run.params, run.state, run.order, run.progress, run.losses[:1])]
+    return [array.tobytes() for array in (run.params, run.state, run.order, run.progress, run.losses[-1:])]
 
 
 def trained(dataset, optimizer, batch_size, epochs=2, threads=None, **options) -> Run:
@@ -104,7 +106,7 @@ def test_the_same_seed_gives_the_same_bits_and_another_seed_others():
 
 
 def test_the_seed_decides_the_order_even_when_the_parameters_are_given():
-    start = build("mlp", DIGITS["float32"], (16,)).init(0, "float32")
+    start = build("mlp", DIGITS["float32"], hidden=(16,)).init(0, "float32")
     runs = [trained(DIGITS["float32"], OPTIMIZERS["sgd"], 32, seed=seed, params=start) for seed in (3, 4)]
     assert runs[0].params.tobytes() != runs[1].params.tobytes()
 
@@ -162,6 +164,41 @@ def test_every_row_is_used_once_in_an_epoch_and_the_smaller_last_batch_is_a_step
     np.testing.assert_allclose(total, whole, rtol=1e-10, atol=1e-12)
     assert run.progress[driver.EPOCH] == 2
     assert run.progress[driver.POSITION] == 0
+
+
+@pytest.mark.parametrize("batch_size", [2, 7, 22])
+def test_with_drop_last_an_epoch_is_whole_batches_only(batch_size):
+    data = small(23)
+    run = trained(data, OPTIMIZERS["adam"], batch_size, epochs=0, drop_last=True)
+    run.advance(5 * (23 // batch_size) * batch_size)
+    assert run.steps == 5 * (23 // batch_size)
+    assert run.samples == run.steps * batch_size
+    assert run.progress[driver.EPOCH] == 6
+
+
+@pytest.mark.parametrize("sampling", SAMPLINGS)
+@pytest.mark.parametrize("batch_size", [1, 7, 23])
+def test_a_run_goes_through_the_rows_in_the_order_that_its_sampling_gives(sampling, batch_size):
+    """With a rate of zero the gradient of each step is that of the rows of its batch."""
+    data = small(23)
+    run = make(data, SGD(0.0), batch_size, sampling=sampling, mean=False, seed=4)
+    for epoch in (1, 2):
+        order = sample_order(data.train, sampling, seed=4, epoch=epoch)
+        for first in range(0, 23, batch_size):
+            rows = order[first : first + batch_size]
+            run.advance(run.samples + 1)
+            _, grads = plain_loss_and_grad(run.model.widths, run.params, data.features[rows], data.labels[rows])
+            np.testing.assert_allclose(run.grads[0], grads, rtol=1e-10, atol=1e-12)
+
+
+def test_no_step_allocates_memory():
+    """What Numba's runtime has handed out is the same after the second half of an epoch, twelve hundred steps."""
+    run = make(DIGITS["float32"], OPTIMIZERS["adam with its norm clipped"], 1)
+    run.advance(50)
+    before = rtsys.get_allocation_stats()
+    run.advance(1_250)
+    after = rtsys.get_allocation_stats()
+    assert (after.alloc, after.mi_alloc) == (before.alloc, before.mi_alloc)
 
 
 @pytest.mark.parametrize("batch_size", [1, 7, 23])
@@ -238,7 +275,7 @@ def batches(data, batch_size, seed, epochs):
 def curve_of(run: Run, epochs: int) -> list[float]:
     """Training loss before the first step and after every epoch."""
     grid = [epoch * run.dataset.train.size for epoch in range(1, epochs + 1)]
-    return [look.train_loss for look in run.evaluations(grid)]
+    return [look.train_loss for look in follow(run, grid)]
 
 
 @pytest.mark.parametrize("batch_size", [32, 1_257])
@@ -370,7 +407,7 @@ def test_one_stop_flag_can_end_several_runs():
         for end in ends:
             end.result()
     assert all(run.samples < ENDLESS for run in runs)
-    assert all(run.outcome(run.evaluate())[0] == "interrupted" for run in runs)
+    assert all(outcome(run, [run.evaluate()])[0] == "interrupted" for run in runs)
 
 
 @pytest.mark.parametrize("parallel", [False, True])

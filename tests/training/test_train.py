@@ -20,10 +20,10 @@ import fastopt
 from fastopt import SGD, Adam, Dataset, Momentum, RMSprop
 from fastopt.errors import ArrayError, ConfigError, DataError, FastoptError, Interrupted
 from fastopt.training.datasets import from_arrays, load
+from fastopt.training.doors import resolve_backend
 from fastopt.training.history import Score
 from fastopt.training.run import Run
 from fastopt.training.threads import one_blas_thread
-from fastopt.training.train import resolve_backend
 
 # Ctrl-C promises a second; it takes some ten milliseconds.
 STOP_BOUND_S = 1.0
@@ -301,6 +301,91 @@ def test_auto_takes_threads_where_the_work_is_worth_it():
     assert not resolve_backend("auto", large, 128, 1)
 
 
+# --- Ends -------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("budget", "steps", "samples"),
+    [
+        ({"steps": 7}, 7, 7 * 32),
+        ({"samples": 100}, 4, 128),
+        ({"epochs": 2}, 80, 2 * 1257),
+        ({"epochs": 9, "steps": 41}, 41, 1289),
+    ],
+)
+def test_a_run_ends_when_the_first_of_its_budgets_is_used_up(budget, steps, samples):
+    history = fastopt.train("digits", **budget)
+    last = history.evaluations[-1]
+    assert (last.step, last.samples) == (steps, samples)
+    assert history.status == "finished"
+
+
+def test_a_budget_of_seconds_ends_soon_after_them_by_the_training_clock():
+    history = fastopt.train("digits", seconds=0.05)
+    last = history.evaluations[-1]
+    assert last.seconds >= 0.05
+    again = fastopt.train("digits", steps=last.step)
+    assert again.params.tobytes() == history.params.tobytes()  # the pieces change no bit
+    assert history.evaluations[-2].seconds < 0.05
+
+
+def test_a_goal_ends_the_run_where_it_was_met_twice():
+    whole = fastopt.train("digits", epochs=12)
+    value = whole.evaluations[5].validation_loss + 1e-9
+    history = fastopt.train("digits", epochs=12, goal=f"validation_loss={value!r}")
+    assert history.status == "reached"
+    assert [look.step for look in history.evaluations] == [look.step for look in whole.evaluations[:7]]
+    assert history.reason == f"validation_loss={value:g} was reached at step 200, 6285 samples".replace(
+        "6285", str(5 * 1257)
+    )
+    missed = fastopt.train("digits", epochs=2, goal="validation_accuracy=1.5")
+    assert (missed.status, missed.reason) == ("finished", "all 80 steps done")
+
+
+def test_looks_come_when_they_are_asked_for():
+    named = fastopt.train("digits", epochs=1, evaluate_at=[1, 100, 101, 640])
+    assert named.frame["samples"].tolist() == [0, 32, 128, 640, 1257]
+    grid = fastopt.train("digits", epochs=1, batch_size="full", evaluate_at="geometric")
+    assert grid.frame["samples"].tolist() == [0, 1257]
+    fine = fastopt.train("digits", epochs=1, batch_size=1, evaluate_at="geometric").frame["samples"].tolist()
+    assert fine[1:] == [79, 111, 157, 222, 314, 444, 628, 889, 1257]
+
+
+def test_a_schedule_is_followed_step_by_step():
+    schedule = fastopt.make_schedule("cosine(floor=0.1, warmup=10)")
+    history = fastopt.train(
+        "digits", optimizer=Adam(0.01), epochs=3, schedule=str(schedule), evaluate_at=[32, 320, 640]
+    )
+    rates = [schedule.rate(0.01, look.step, 1, 120) for look in history.evaluations[1:]]
+    assert [look.learning_rate for look in history.evaluations[1:]] == pytest.approx(rates, rel=1e-12)
+
+
+def test_a_plateau_lowers_the_rate_where_the_loss_stops_falling():
+    history = fastopt.train("digits", optimizer=SGD(1e-9), epochs=5, schedule="plateau(patience=0, gamma=0.5)")
+    assert history.frame["learning_rate"].iloc[1:].tolist() == [1e-9 * factor for factor in (1, 1, 0.5, 0.25, 0.125)]
+
+
+def test_l2_draws_the_weights_towards_zero():
+    free, drawn = (fastopt.train("digits", "softmax", epochs=10, l2=l2) for l2 in (0.0, 0.1))
+    assert np.abs(drawn.views["W1"]).sum() < 0.7 * np.abs(free.views["W1"]).sum()
+
+
+def test_numbers_can_be_predicted():
+    data = fastopt.training.datasets.make_linear(slopes=(3.0, -2.0), intercept=0.5, noise=0.0)
+    line = fastopt.train(data, "linear", optimizer=SGD(0.05), epochs=60)
+    assert line.params == pytest.approx([3.0, -2.0, 0.5], abs=1e-3)
+    assert line.frame["validation_accuracy"].isna().all()
+    network = fastopt.train(data, "mlp", activation="tanh", optimizer=Adam(0.01), epochs=60)
+    assert network.evaluations[-1].validation_loss < 0.05 * network.evaluations[0].validation_loss
+
+
+def test_two_classes_can_be_told_apart_by_one_score():
+    data = fastopt.training.datasets.make_blobs(400, n_classes=2)
+    history = fastopt.train(data, "logistic", optimizer=Adam(0.05), epochs=20)
+    assert history.evaluations[-1].validation_accuracy > 0.9
+    assert history.params.shape == (3,)
+
+
 # --- Divergence is a result -------------------------------------------------------------------------------------------
 
 
@@ -356,6 +441,28 @@ def test_overflow_in_the_last_step_is_divergence_too(rate):
     history = fastopt.train((X, Y), optimizer=SGD(rate), batch_size="full", epochs=1)
     assert history.status == "diverged"
     assert len(history.frame) == 1
+
+
+def test_a_diverged_run_is_tried_again_at_a_tenth_of_the_rate_and_every_try_is_kept():
+    history = fastopt.train("digits", optimizer=SGD(1e5), epochs=2, on_divergence="retry")
+    rates = [one.learning_rate for one in history.tries]
+    assert rates == pytest.approx([1e5 / 10**i for i in range(len(rates))])
+    assert [one.status for one in history.tries] == ["diverged"] * (len(rates) - 1) + ["finished"]
+    assert len(rates) > 1
+    assert history.frame["learning_rate"].iloc[-1] == rates[-1]
+    fresh = fastopt.train("digits", optimizer=SGD(rates[-1]), epochs=2)
+    assert history.params.tobytes() == fresh.params.tobytes()
+
+
+def test_there_is_a_bound_to_the_tries():
+    history = fastopt.train("digits", optimizer=SGD(1e30), epochs=1, on_divergence="retry")
+    assert [one.status for one in history.tries] == ["diverged"] * 4
+    assert history.status == "diverged"
+
+
+def test_without_retry_a_diverged_run_is_one_try():
+    history = fastopt.train("digits", optimizer=SGD(1e30), epochs=1)
+    assert [(one.learning_rate, one.status) for one in history.tries] == [(1e30, "diverged")]
 
 
 def test_a_diverged_run_can_be_shown_and_drawn():
@@ -469,14 +576,37 @@ def nan_at(position):
         ({"backend": "cuda"}, ConfigError, 'unknown training backend "cuda".*; known: auto, parallel, serial'),
         ({"dtype": "float16"}, ConfigError, 'dtype must be "float32" or "float64", got \'float16\''),
         ({"dtype": None}, ConfigError, 'dtype must be "float32" or "float64", got None'),
-        ({"model": "mpl"}, ConfigError, r'unknown model "mpl" \(did you mean "mlp"\?\); known: mlp, softmax'),
-        ({"model": None}, ConfigError, 'unknown model "None"; known: mlp, softmax'),
+        (
+            {"model": "mpl"},
+            ConfigError,
+            r'unknown model "mpl" \(did you mean "mlp"\?\); known: linear, logistic, mlp, softmax',
+        ),
+        ({"model": None}, ConfigError, 'unknown model "None"; known: linear, logistic, mlp, softmax'),
         ({"schedule": "cosin"}, ConfigError, 'unknown schedule "cosin".*; known: .*constant'),
         ({"reduction": "avg"}, ConfigError, 'unknown reduction "avg".*; known: mean, sum'),
         ({"hidden": ()}, ConfigError, "hidden must be one or more positive integers"),
         ({"hidden": 32}, ConfigError, r"hidden must be a sequence of widths such as \(32,\), got 32"),
         ({"hidden": (8, -1)}, ConfigError, r"hidden must be one or more positive integers, got \[8, -1\]"),
-        ({"model": "softmax", "hidden": (8,)}, ConfigError, 'hidden layer, got .*; take model "mlp"'),
+        ({"model": "softmax", "hidden": (8,)}, ConfigError, 'model "softmax" takes no "hidden"; its options: loss, l2'),
+        ({"activation": "rellu"}, ConfigError, r'unknown activation "rellu" \(did you mean "relu"\?\)'),
+        ({"loss": "hinge"}, ConfigError, 'unknown loss "hinge"; known: cross_entropy, half_squared, squared'),
+        ({"init": "glorot"}, ConfigError, 'unknown init "glorot"; known: he, normal, xavier, zeros'),
+        ({"l2": -0.1}, ConfigError, r"l2 must be a finite number of at least 0, got -0\.1$"),
+        ({"l2": math.nan}, ConfigError, "l2 must be a finite number of at least 0, got nan$"),
+        ({"dropout": 0.5}, ConfigError, 'model "mlp" takes no "dropout"; its options: hidden, activation, loss, l2'),
+        ({"epochs": None, "steps": 0}, ConfigError, "steps must be a whole number .* got 0$"),
+        ({"epochs": None, "samples": 1.5}, ConfigError, r"samples must be a whole number .* got 1\.5$"),
+        ({"epochs": None, "seconds": -1}, ConfigError, "seconds must be a positive number, got -1$"),
+        ({"sampling": "shuffled"}, ConfigError, 'unknown sampling "shuffled"; known: bijection, block, fisher_yates'),
+        ({"on_divergence": "again"}, ConfigError, 'unknown on_divergence "again"; known: retry, stop'),
+        ({"drop_last": 1}, ConfigError, "drop_last must be True or False, got 1$"),
+        ({"goal": "loss=1"}, ConfigError, 'unknown metric of a goal "loss"'),
+        ({"goal": "validation_loss=1"}, ConfigError, "goal validation_loss=1 needs validation rows"),
+        ({"goal": 0.5}, ConfigError, r"goal must be a text such as validation_loss=0\.4, .* got 0\.5$"),
+        ({"schedule": "plateau(metric=validation_loss)"}, ConfigError, r"schedule plateau\(.*\) needs validation rows"),
+        ({"schedule": "cosine(warmup=100)"}, ConfigError, "warms up for 100 steps and the run has 15"),
+        ({"epochs": None, "seconds": 1, "schedule": "cosine"}, ConfigError, "this run has no number of steps"),
+        ({"evaluate_at": [5, 5]}, ConfigError, 'evaluate_at must be "epochs", "geometric" or ascending'),
         ({"optimizer": "adam"}, ConfigError, r"optimizer must be .* such as fastopt\.Adam\(1e-3\), got 'adam'"),
         ({"optimizer": Adam}, ConfigError, "optimizer must be a fastopt optimizer .* got <class"),
         ({"params": np.zeros(3)}, ArrayError, rf"params is float64 of shape \(3,\), .* shape \({N_PARAMS},\)"),
@@ -489,8 +619,18 @@ def nan_at(position):
         ({"data": (nan_at((3, 1)), Y)}, ArrayError, r"X\[3, 1\] is nan.*; remove the row or fill in the value"),
         ({"data": (X * 1e300, Y)}, ArrayError, r"X\[0, 0\] is .* float32 cannot hold"),
         ({"data": (X, np.where(Y == 0, np.nan, Y))}, ArrayError, r"y\[\d+\] is nan; remove the row or fill in"),
-        ({"data": (X, Y + 0.5)}, ConfigError, "has no classes to tell apart"),
-        ({"data": (X, Y * 0)}, ConfigError, "at least two"),
+        (
+            {"data": (X, Y + 0.5), "model": "softmax"},
+            ConfigError,
+            '"softmax" needs two classes at least, .* has none; for',
+        ),
+        ({"data": (X, Y), "model": "linear"}, ConfigError, 'model "linear" predicts numbers, .* has 3 classes: take'),
+        (
+            {"data": (X, Y), "model": "logistic"},
+            ConfigError,
+            'model "logistic" tells two classes apart, .* has 3: take',
+        ),
+        ({"data": (X, Y * 0)}, ConfigError, "needs two classes at least"),
         ({"data": (X, Y, X)}, ArrayError, r"got 3 arrays; expected a tuple \(X, y\) or"),
         ({"data": (X, Y, X[:, :2], Y)}, ArrayError, "X_train has 4 columns and X_test 2; make them equal"),
         ({"data": None}, ArrayError, "got a NoneType; expected a tuple"),
@@ -538,13 +678,13 @@ def test_options_of_files_are_refused_with_arrays():
 def test_a_data_set_with_a_nan_feature_is_refused():
     data = from_arrays((np.eye(4), np.array([0, 1, 0, 1])), "float32")
     data.features[1, 2] = np.nan
-    with pytest.raises(ArrayError, match='data set "arrays" has features that are not finite'):
+    with pytest.raises(ArrayError, match=r"the features of data set arrays\[1, 2\] is nan"):
         fastopt.train(data, model="softmax", batch_size=1)
 
 
 def test_a_name_that_is_no_text_is_an_unknown_name():
     for option in ({"model": ["mlp"]}, {"schedule": ["constant"]}):
-        with pytest.raises(ConfigError, match=r"unknown (model|schedule)"):
+        with pytest.raises(ConfigError, match=r"unknown model|cannot read schedule"):
             fastopt.train("digits", **option)
 
 

@@ -20,10 +20,16 @@ from typing import Any, ClassVar, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from fastopt import plugins
 from fastopt.errors import ConfigError, unknown_name
 
 # The module of each kind: its class of cases is CASE, its menu CONTENDERS (name -> class).
-KINDS = {"epoch": "fastopt.bench.contenders.epochs", "update": "fastopt.bench.contenders.updates"}
+KINDS = {
+    "epoch": "fastopt.bench.contenders.epochs",
+    "gather": "fastopt.bench.contenders.gathers",
+    "order": "fastopt.bench.contenders.orders",
+    "update": "fastopt.bench.contenders.updates",
+}
 
 
 class Check(NamedTuple):
@@ -182,16 +188,26 @@ def _module(kind: object) -> Any:
     return importlib.import_module(KINDS[str(kind)])
 
 
+def register_contender(kind: str, contender: type[Contender]) -> type[Contender]:
+    """Put a contender of one's own on the menu of `kind`, under its `name`, and return it.
+
+    One's own may be registered again; names that fastopt's contenders have are taken. Raises ConfigError for an unknown
+    kind, a class that is no `Contender`, and a name that is empty or taken.
+    """
+    menu: dict[str, type[Contender]] = _module(kind).CONTENDERS
+    if not (isinstance(contender, type) and issubclass(contender, Contender)):
+        raise ConfigError(f"a contender is a subclass of fastopt.Contender, got {contender!r}")
+    name = getattr(contender, "name", None)
+    if not isinstance(name, str) or not name.strip():
+        raise ConfigError(f"contender {contender.__name__} needs a name, got {name!r}")
+    if name in menu and menu[name].__module__.startswith("fastopt."):
+        raise ConfigError(f'"{name}" is a {kind} contender of fastopt: choose another name')
+    menu[name] = contender
+    return contender
+
+
 def _from_file(path: str, attribute: str) -> type[Contender]:
-    spec = importlib.util.spec_from_file_location("fastopt_plugin", path)
-    if spec is None or spec.loader is None:
-        raise ConfigError(f"cannot load contenders from {path}: not a Python file")
-    module = importlib.util.module_from_spec(spec)
-    try:
-        spec.loader.exec_module(module)
-    except Exception as error:  # a plugin may fail in any way
-        raise ConfigError(f"cannot load contenders from {path}: {type(error).__name__}: {error}") from error
-    found = getattr(module, attribute, None)
+    found = getattr(plugins.load(path), attribute, None)
     if not (isinstance(found, type) and issubclass(found, Contender)):
         raise ConfigError(f"{path} has no contender class {attribute}")
     return found

@@ -1,0 +1,124 @@
+"""`fastopt compare`: from flags and a file to a study, its records and its page; and `--resume`, which goes on."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import datetime
+import shlex
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from fastopt.errors import ConfigError
+
+if TYPE_CHECKING:  # heavy imports stand where they are used: `fastopt --help` answers at once
+    from rich.console import Console
+
+    from fastopt.study.config import StudyConfig
+    from fastopt.study.done import Done
+    from fastopt.study.plan import Study
+
+
+def run(options: argparse.Namespace, command: str) -> int:
+    """Run the comparison that `options` describe, or go on with one, and return the exit code."""
+    given = {name: value for name, value in vars(options).items() if name != "command"}
+    if "resume" in given:
+        return _resume(Path(given.pop("resume")), list(given), command)
+    return _begin(given.pop("study", None), given.pop("out", None), given, command)
+
+
+def _begin(file: str | None, out: str | None, flags: dict[str, object], command: str) -> int:
+    from fastopt.study import folder, settings
+
+    below = settings.read(Path(file)) if file is not None else {}
+    study = _plan(settings.configured(settings.merged(below, flags)))
+    place = folder.claim(out, "compare")
+    with folder.begun(place, settings.text(study, place)):
+        return _carry_out(study, place, command)
+
+
+def _resume(place: Path, others: Sequence[str], command: str) -> int:
+    from fastopt.study import folder, settings
+
+    if others:
+        named = "STUDY.toml" if others[0] == "study" else f"--{others[0].replace('_', '-')}"
+        raise ConfigError(f"--resume takes its settings from {place / folder.SETTINGS}: leave out {named}")
+    with folder.resumed(place) as path:
+        return _carry_out(_plan(settings.configured(settings.read(path))), place, command)
+
+
+def _plan(config: StudyConfig) -> Study:
+    from fastopt.study.plan import plan
+    from fastopt.training.doors import resolve_dataset
+
+    _load(config.plugin)
+    config.check()
+    dataset = resolve_dataset(config.dataset, data_dir=config.data_dir, label=config.label, dtype=config.dtype)
+    return plan(config, dataset)
+
+
+def _load(files: Sequence[str]) -> None:
+    """Bring in the plugins, before any name that they may register is looked up."""
+    if files:
+        from fastopt import plugins
+
+        for file in files:
+            plugins.load(file)
+
+
+def _carry_out(study: Study, place: Path, command: str) -> int:
+    """Do what is left of a study whose folder is held, then write its page."""
+    from rich.console import Console
+
+    from fastopt import records, report
+    from fastopt.bench.machine import environment
+    from fastopt.progress import ProgressBar
+    from fastopt.report.terminal import print_summary
+    from fastopt.study.done import look_back
+    from fastopt.study.runner import Runner
+
+    console = Console()
+    with contextlib.closing(records.Writer(place)) as writer:
+        found = records.read(place)
+        done = look_back(study, found)
+        if "config" not in found.meta:
+            created = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+            writer.meta(created=created, command=command, environment=environment(), **study.facts())
+        _announce(study, place, done, console, records.read(place).meta["environment"]["advice"])
+        try:
+            if not done.finished:
+                with ProgressBar(console) as progress:
+                    Runner(study, writer, progress, done).run()
+        except KeyboardInterrupt:
+            folder = shlex.quote(str(place))
+            print(
+                f"\nfastopt: interrupted; what was recorded stays: fastopt report {folder}; "
+                f"to go on: fastopt compare --resume {folder}",
+                file=sys.stderr,
+            )
+            return 130
+    report.write(place, study.config.format)
+    print_summary(records.read(place), console)
+    console.print(f"\n{place / 'report.html'}", highlight=False, markup=False, soft_wrap=True)
+    return 0
+
+
+def _announce(study: Study, place: Path, done: Done, console: Console, advice: Sequence[str]) -> None:
+    """Print what will be done, where the searches begin, and what would make it faster."""
+
+    def say(line: str) -> None:
+        console.print(line, highlight=False, markup=False)
+
+    if done.finished:
+        say(f"the comparison in {place} is finished: its page is written again")
+        return
+    say(f"{len(study.cells)} cells on {study.dataset!r}; records go to {place}")
+    if done.losses:
+        say(f"{len(done.losses)} runs are recorded already")
+    if study.trials_per_cell:
+        ranges = (f"{name} {low:g} to {high:g}" for name, (low, high) in study.ranges.items())
+        say(f"learning rates are searched from {', '.join(ranges)}")
+    for sentence in advice:
+        say(f"advice: {sentence}")

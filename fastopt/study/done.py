@@ -1,0 +1,74 @@
+"""What a study has done already, and whether it is the same study that goes on."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from fastopt.errors import StoreError
+from fastopt.records import Records
+from fastopt.study.course import loss_of
+from fastopt.study.folder import SETTINGS
+from fastopt.study.plan import Study
+
+# What may differ between two parts of a study: it decides no result.
+_FREE = {"workers"}
+
+
+@dataclass(frozen=True)
+class Done:
+    """What is recorded of a study: validation losses by run_id (inf for runs without), timing rounds, compilation."""
+
+    losses: Mapping[str, float] = field(default_factory=dict)
+    rounds: int = 0
+    compiled: bool = False
+    finished: bool = False
+
+
+NOTHING = Done()
+
+
+def look_back(study: Study, records: Records) -> Done:
+    """Return what `records` hold of `study`; nothing where it was killed before its first record.
+
+    Raises StoreError where they are records of another study: another setting, data set or version of fastopt.
+    """
+    meta = records.meta
+    if "config" not in meta:
+        return NOTHING
+    _check_same(study, records)
+    rows: list[dict[Any, Any]] = records.runs.to_dict("records")
+    rounds = records.timings["round"]
+    return Done(
+        losses={row["run_id"]: loss_of(row) for row in rows},
+        rounds=0 if rounds.empty else int(rounds.max()),
+        compiled="compile_time_s" in meta,
+        finished=meta.get("status") == "finished",
+    )
+
+
+def _check_same(study: Study, records: Records) -> None:
+    recorded, folder = records.meta, records.folder
+    version, now = recorded.get("environment", {}).get("fastopt"), study.identity["fastopt"]
+    if version != now:
+        raise StoreError(f"the study in {folder} was begun with fastopt {version}, this is {now}: install that one")
+    facts = json.loads(json.dumps(study.facts()))
+    if facts["dataset"] != recorded["dataset"]:
+        keys = _differing(facts["dataset"], recorded["dataset"])
+        raise StoreError(
+            f"the study in {folder} was begun with other data: {', '.join(keys)} of the data set changed; put the data "
+            "back, or begin another study"
+        )
+    changed = [key for key in _differing(facts["config"], recorded["config"]) if key not in _FREE]
+    if changed:
+        key = changed[0]
+        raise StoreError(
+            f"the settings in {folder / SETTINGS} are not those that the study was begun with: {key} was "
+            f"{recorded['config'].get(key)}, is {facts['config'].get(key)}; put it back, or begin another study"
+        )
+
+
+def _differing(ours: Mapping[str, Any], theirs: Mapping[str, Any]) -> list[str]:
+    return [key for key in {**ours, **theirs} if ours.get(key) != theirs.get(key)]
