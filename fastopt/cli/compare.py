@@ -55,7 +55,8 @@ def _plan(config: StudyConfig) -> Study:
 
     _load(config.plugin)
     config.check()
-    dataset = resolve_dataset(config.dataset, data_dir=config.data_dir, label=config.label, dtype=config.dtype)
+    own = {"data_dir": config.data_dir, "label": config.label, "task": config.task}
+    dataset = resolve_dataset(config.dataset, dtype=config.dtype, **own)
     return plan(config, dataset)
 
 

@@ -36,10 +36,13 @@ def _add_data(add: _Adder) -> None:
     add(
         "--dataset",
         metavar="NAME|FILE",
-        help="a name of `fastopt list datasets`, or a file of your own (default: digits)",
+        help="a name of `fastopt list datasets`, or your own .csv, .parquet, .npz or .npy file (default: digits)",
     )
-    add("--data-dir", metavar="DIR", help="where downloaded data files lie (or: FASTOPT_DATA)")
-    add("--label", metavar="COLUMN", help="the column of a table to predict")
+    add("--data-dir", metavar="DIR", help="where downloaded files lie (or: FASTOPT_DATA); what is missing is fetched")
+    add(
+        "--label", metavar="COLUMN|FILE", help="the column of a table to predict; of a .npy file the file of its labels"
+    )
+    add("--task", metavar="NAME", help="regression or classification, where your labels are whole numbers")
     add("--plugin", action="append", metavar="FILE.py", help="rules, models, data sets of your own; may be repeated")
 
 

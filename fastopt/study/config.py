@@ -50,6 +50,7 @@ class StudyConfig:
     dataset: str = "digits"
     data_dir: str | None = None
     label: str | None = None
+    task: str | None = None
     model: str = "mlp"
     hidden: tuple[int, ...] | None = None
     activation: str | None = None

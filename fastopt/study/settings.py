@@ -78,6 +78,7 @@ KINDS: dict[str, Kind] = {
     "dataset": TEXT,
     "data_dir": TEXT,
     "label": TEXT,
+    "task": TEXT,
     "model": TEXT,
     "hidden": Kind("a list of whole numbers such as [64, 32]", _list_of(_whole)),
     "activation": TEXT,

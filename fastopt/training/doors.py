@@ -27,15 +27,19 @@ ON_DIVERGENCE = ("stop", "retry")
 PARALLEL_WORK = 150_000
 
 
-def resolve_dataset(data: Any, *, data_dir: Any = None, label: str | None = None, dtype: str = "float32") -> Dataset:
+def resolve_dataset(
+    data: Any, *, data_dir: Any = None, label: str | None = None, task: str | None = None, dtype: str = "float32"
+) -> Dataset:
     """Return the data set that `data` names or is, with features of `dtype`."""
     if isinstance(data, str | os.PathLike):
-        return datasets.load(os.fspath(data), data_dir=data_dir, label=label, dtype=dtype)
+        return datasets.load(os.fspath(data), data_dir=data_dir, label=label, task=task, dtype=dtype)
     for name, value in (("data_dir", data_dir), ("label", label)):
         if value is not None:
             raise ConfigError(f"{name}={value!r} goes with the name of a data set or a file, not with arrays: leave it")
     if not isinstance(data, Dataset):
-        return datasets.from_arrays(data, dtype)
+        return datasets.from_arrays(data, dtype, task)
+    if task is not None:
+        raise ConfigError(f"task={task!r} goes with a file or arrays of one's own, not with a Dataset: leave it")
     check_finite(data.features, f"the features of data set {data.name}", ArrayError)
     return data.astype(dtype)
 

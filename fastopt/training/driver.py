@@ -22,10 +22,12 @@ from fastopt.kernels.callback import borrowed, call_float64, call_void
 from fastopt.kernels.cpu import COMPILE_OPTIONS, FLOATS, source_digest
 from fastopt.kernels.norm import LANES, block_squares, blocks_of, clip_factor, norm_of
 from fastopt.training import shuffle
-from fastopt.training.shuffle import fill_order
+from fastopt.training.shuffle import SAMPLINGS, fill_order
 
 # The slots of `progress`, int64: where a run stands. A run goes on from any progress, to the same bits.
 EPOCH, POSITION, STEP, SAMPLES, DIVERGED, N_PROGRESS = range(6)
+
+FISHER_YATES = SAMPLINGS["fisher_yates"]
 
 # Rows that `evaluate` takes at once, and the lanes that its rows are dealt to (fixed, so that sums keep their order).
 EVALUATION_BLOCK = 256
@@ -119,7 +121,8 @@ def _driver(variant: str) -> Any:
         epoch, position, step, samples = progress[EPOCH], progress[POSITION], progress[STEP], progress[SAMPLES]
         while samples < until_samples and stop[0] == 0:
             b = min(batch_size, epoch_rows - position)
-            fill_order(sampling, order, rows, position, position + b, seed, epoch)
+            if position == 0 or sampling != FISHER_YATES:  # which makes the order of the whole epoch at its first batch
+                fill_order(sampling, order, rows, position, position + b, seed, epoch)
             chunks = min(grads.shape[0], b)
             for k in prange(chunks):
                 first, last = position + k * b // chunks, position + (k + 1) * b // chunks

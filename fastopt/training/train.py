@@ -80,6 +80,7 @@ def train(
     threads: int | None = None,
     data_dir: str | os.PathLike[str] | None = None,
     label: str | None = None,
+    task: str | None = None,
     **options: Any,
 ) -> History:
     """Train a model and return its history; whole epochs run in compiled code, with the GIL released.
@@ -88,7 +89,8 @@ def train(
     ----------
     data : name, path, Dataset, (X, y) or (X_train, y_train, X_test, y_test)
         A name that `fastopt list datasets` shows, a file of one's own, or arrays; arrays are taken as they are, with no
-        split and no scaling, and have no validation part.
+        split and no scaling, and have no validation part. Labels that are whole numbers are classes, unless `task` is
+        "regression".
     model : {"linear", "logistic", "mlp", "softmax"} or the name of a registered one
         `hidden` are the widths of an mlp's hidden layers, (32,) by default; `activation` relu, tanh or sigmoid; `loss`,
         `l2` and `init` see `fastopt list models`. Options of one's own model go by name.
@@ -129,7 +131,7 @@ def train(
     Raises ConfigError, DataError, ArrayError or StateError before anything runs; Interrupted (a KeyboardInterrupt) on
     Ctrl-C, with the history so far. A run that diverges is a result: `history.status == "diverged"`.
     """
-    dataset = resolve_dataset(data, data_dir=data_dir, label=label, dtype=dtype)
+    dataset = resolve_dataset(data, data_dir=data_dir, label=label, task=task, dtype=dtype)
     own = {
         "hidden": hidden,
         "activation": activation,

@@ -69,6 +69,7 @@ def test_the_file_of_a_study_leaves_nothing_to_a_default_that_may_change(tmp_pat
     assert KINDS.keys() - table.keys() == {
         "data_dir",
         "label",
+        "task",
         "steps",
         "samples",
         "seconds",

@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numba
 import numpy as np
 import pytest
-from numba.core.runtime import rtsys
+from numba.core.runtime import _nrt_python, rtsys
 
 from fastopt import SGD, Adagrad, Adam, Momentum, RMSprop
 from fastopt.kernels import reference
@@ -21,7 +21,7 @@ from fastopt.training.run import Run
 from fastopt.training.shuffle import SAMPLINGS, permutation, sample_order
 from fastopt.training.threads import one_blas_thread
 
-from .test_models import plain_layers, plain_loss_and_grad
+from .models.problems import plain_layers, plain_loss_and_grad
 
 OPTIMIZERS = {
     "sgd": SGD(0.1),
@@ -191,14 +191,20 @@ def test_a_run_goes_through_the_rows_in_the_order_that_its_sampling_gives(sampli
             np.testing.assert_allclose(run.grads[0], grads, rtol=1e-10, atol=1e-12)
 
 
-def test_no_step_allocates_memory():
-    """What Numba's runtime has handed out is the same after the second half of an epoch, twelve hundred steps."""
-    run = make(DIGITS["float32"], OPTIMIZERS["adam with its norm clipped"], 1)
+@pytest.mark.parametrize("parallel", [False, True])
+def test_no_step_allocates_memory(parallel):
+    """A call takes its arguments out of Python; a thousand steps within it take no more than ten do."""
+    _nrt_python.memsys_enable_stats()
+    run = make(DIGITS["float32"], OPTIMIZERS["adam with its norm clipped"], 1, parallel=parallel)
     run.advance(50)
-    before = rtsys.get_allocation_stats()
-    run.advance(1_250)
-    after = rtsys.get_allocation_stats()
-    assert (after.alloc, after.mi_alloc) == (before.alloc, before.mi_alloc)
+
+    def allocated(until):
+        before = rtsys.get_allocation_stats()
+        run.advance(until)
+        after = rtsys.get_allocation_stats()
+        return after.alloc - before.alloc, after.mi_alloc - before.mi_alloc
+
+    assert allocated(60) == allocated(1_250)
 
 
 @pytest.mark.parametrize("batch_size", [1, 7, 23])

@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fastopt.errors import ArrayError, DataError
+from fastopt.errors import ArrayError, DataError, unknown_name
 
-__all__ = ["check_finite", "check_table", "encode_labels", "feature_matrix", "join_labels", "label_vector"]
+__all__ = ["TASKS", "check_finite", "check_table", "encode_labels", "feature_matrix", "join_labels", "label_vector"]
 
 DoorError = type[ArrayError] | type[DataError]
 
@@ -78,12 +78,25 @@ def join_labels(train: NDArray[Any], test: NDArray[Any], error: DoorError) -> ND
     return np.concatenate([train, test])
 
 
-def encode_labels(labels: NDArray[Any]) -> tuple[NDArray[Any], tuple[str, ...]]:
+# What labels may be told to be, where they can be read both ways.
+TASKS = ("classification", "regression")
+
+
+def encode_labels(labels: NDArray[Any], task: str | None, error: DoorError) -> tuple[NDArray[Any], tuple[str, ...]]:
     """Class numbers (n,) int64 and the names of the classes, sorted; or targets (n,) float64 and no names.
 
-    Text, integers, booleans and floats that are all whole are classes; other floats are targets of a regression.
+    For the `task` None, text, integers, booleans and floats that are all whole are classes; other floats are targets of
+    a regression. Raises ConfigError for another task, `error` where the labels cannot be what they are said to be.
     """
-    if labels.dtype.kind == "f" and not (labels == np.floor(labels)).all():
+    if task is not None and (not isinstance(task, str) or task not in TASKS):
+        raise unknown_name("task", task, TASKS)
+    whole = labels.dtype.kind != "f" or bool((labels == np.floor(labels)).all())
+    if task == "regression" and labels.dtype.kind == "U":
+        raise error(f'labels are text, such as "{labels[0]}"; a regression predicts numbers: leave task out')
+    if task == "classification" and not whole:
+        odd = labels[labels != np.floor(labels)][0]
+        raise error(f"labels are numbers such as {odd:g}; classes are whole numbers or text: leave task out")
+    if task == "regression" or not whole:
         return labels.astype(np.float64), ()
     values, numbers = np.unique(labels, return_inverse=True)
     named = (int(v) for v in values) if values.dtype.kind == "f" else values

@@ -14,10 +14,11 @@ from fastopt.training.datasets.dataset import Dataset, float_dtype
 __all__ = ["from_arrays"]
 
 
-def from_arrays(arrays: tuple[Any, ...] | list[Any], dtype: str = "float32") -> Dataset:
+def from_arrays(arrays: tuple[Any, ...] | list[Any], dtype: str = "float32", task: str | None = None) -> Dataset:
     """The data set of (X, y), all rows for training, or of (X_train, y_train, X_test, y_test).
 
     X (n, d) numbers, y (n,) numbers or text; copied, neither split nor scaled; the classes are those of train and test.
+    `task` "regression" makes targets of whole numbers, which are classes unless told.
     Raises ArrayError unless the values are finite and the shapes fit.
     """
     wanted = float_dtype(dtype)
@@ -37,7 +38,7 @@ def from_arrays(arrays: tuple[Any, ...] | list[Any], dtype: str = "float32") -> 
             )
         raw = join_labels(raw, label_vector(arrays[3], test_names[1], len(test_features), ArrayError), ArrayError)
         features = np.concatenate([features, test_features])
-    labels, classes = encode_labels(raw)
+    labels, classes = encode_labels(raw, task, ArrayError)
     rows = np.arange(len(features), dtype=np.int64)
     provenance = {
         "source": "arrays in memory",

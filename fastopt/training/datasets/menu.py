@@ -25,7 +25,12 @@ Loader = Callable[[Folder, str], Dataset]
 
 
 def load(
-    source: str | os.PathLike[str], *, data_dir: Folder = None, label: str | None = None, dtype: str = "float32"
+    source: str | os.PathLike[str],
+    *,
+    data_dir: Folder = None,
+    label: str | None = None,
+    task: str | None = None,
+    dtype: str = "float32",
 ) -> Dataset:
     """The data set of a name on the menu, or of a path that ends in .csv, .parquet, .npz or .npy.
 
@@ -34,6 +39,7 @@ def load(
     label: what to predict. Of a .csv or .parquet file a column (default: the one called "label", "target" or "y"); of a
     .npy file the .npy file with the labels (default: STEM_labels.npy or y.npy beside it). Text and whole numbers are
     classes; other numbers are targets of a regression.
+    task: "regression" where labels that are whole numbers are targets, not classes.
     A user's own rows are split 70/15/15, seeded; a test set in an archive stays one, and 15 % of the rest validate. The
     features are standardised by the training rows; those of a .npy file are mapped and taken as they are.
     Raises ConfigError for an unknown name, dtype, or a label where none can be chosen; DataError for a file that is
@@ -42,11 +48,13 @@ def load(
     wanted = float_dtype(dtype)
     name = os.fspath(source)
     if Path(name).suffix.lower() in own.SUFFIXES:
-        return own.from_file(Path(name), label, wanted)
+        return own.from_file(Path(name), label, wanted, task)
     if name not in DATASETS:
         raise ConfigError(f"{unknown_name('data set', name, DATASETS)}; a path must end in {', '.join(own.SUFFIXES)}")
     if label is not None:
         raise ConfigError(f'label="{label}" was given for "{name}"; only a user\'s own file has a label to choose')
+    if task is not None:
+        raise ConfigError(f'task="{task}" was given for "{name}", whose task is known; it goes with a user\'s own data')
     return DATASETS[name](data_dir, wanted.name)
 
 

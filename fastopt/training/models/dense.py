@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from fastopt.training import gather
 from fastopt.training.datasets import Dataset
-from fastopt.training.models import layers, memory
+from fastopt.training.models import layers, memory, network
 from fastopt.training.models import product as tiles
 from fastopt.training.models.base import Model
 from fastopt.training.models.initial import INITS
@@ -34,9 +34,7 @@ class Dense(Model):
     Parameters lie flat as W1 (in, out) row by row, b1 (out,), W2, b2, ...
     """
 
-    loss_and_grad = staticmethod(layers.loss_and_grad)
-    evaluate = staticmethod(layers.evaluate)
-    modules = (layers, tiles, memory, gather)
+    modules = (network, layers, tiles, memory, gather)
 
     def __init__(
         self,
@@ -51,10 +49,10 @@ class Dense(Model):
         check_name("activation", activation, layers.ACTIVATIONS)
         check_name("loss", loss, layers.LOSSES)
         check_name("init", init, INITS)
-        check_name("product", product, (*layers.PRODUCTS, "auto"))
+        check_name("product", product, (*network.PRODUCTS, "auto"))
         self.widths = tuple(int(width) for width in widths)
-        chosen = ("tiles" if tiles.suits_this_cpu() else "blas") if product == "auto" else product
-        head = layers.ACTIVATIONS[activation], layers.LOSSES[loss], layers.PRODUCTS[chosen]
+        self.product = ("tiles" if tiles.suits_this_cpu() else "blas") if product == "auto" else product
+        head = layers.ACTIVATIONS[activation], layers.LOSSES[loss]
         self.shape = np.array([*head, *self.widths], dtype=np.int64)
         self.args = np.array([check_l2(l2)])
         self.draw = INITS[init]
@@ -64,8 +62,16 @@ class Dense(Model):
             "loss": loss,
             "l2": float(self.args[0]),
             "init": init,
-            "product": chosen,
+            "product": self.product,
         }
+
+    @property
+    def loss_and_grad(self) -> Callable[..., Any]:  # type: ignore[override]
+        return network.PRODUCTS[self.product][0]
+
+    @property
+    def evaluate(self) -> Callable[..., Any]:  # type: ignore[override]
+        return network.PRODUCTS[self.product][1]
 
     @property
     def n_params(self) -> int:  # type: ignore[override]
@@ -90,11 +96,11 @@ class Dense(Model):
         return named
 
     def workspace_size(self, n_rows: int) -> int:
-        block = min(n_rows, layers.BLOCK_ROWS[self.shape[layers.PRODUCT]])
+        block = min(n_rows, network.BLOCK_ROWS[self.product])
         matrices = [fan_in * fan_out for fan_in, fan_out in self._layers()]
-        if self.shape[layers.PRODUCT] == layers.PRODUCTS["tiles"]:
+        if self.product == "tiles":
             matrices[0] = 0  # only weights that deltas go back through are turned
-        return int(block * (sum(self.widths) + 2 * max(self.widths[1:])) + max(matrices) + max(self.widths))
+        return block * (sum(self.widths) + 2 * max(self.widths[1:])) + max(matrices) + max(self.widths)
 
     def _layers(self) -> list[tuple[int, int]]:
         return list(zip(self.widths[:-1], self.widths[1:], strict=True))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import sys
+import math
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -31,9 +31,13 @@ def classes_of(dataset: Dataset, model: str) -> int:
 def check_l2(l2: Any) -> float:
     """Return the strength of L2 as a float; raises ConfigError unless it is a finite number, 0 or larger."""
     number = isinstance(l2, int | float | np.integer | np.floating) and not isinstance(l2, bool)
-    if not number or not 0.0 <= l2 <= sys.float_info.max:
+    try:
+        strength = float(l2) if number else math.nan
+    except OverflowError:  # a whole number of more than 308 digits
+        strength = math.inf
+    if not 0.0 <= strength < math.inf:
         raise ConfigError(f"l2 must be a finite number of at least 0, got {l2!r}")
-    return float(l2)
+    return strength
 
 
 def whole_widths(hidden: Any) -> tuple[int, ...]:

@@ -58,7 +58,7 @@ def _warmed(rate: Rate) -> Rate:
 def _of_numbers(rate: Rate, n: int, variant: str) -> Rate:
     def learning_rate(step, epoch, args):  # type: ignore[no-untyped-def]
         variant  # noqa: B018  (part of the cache key, see kernels/cpu.py)
-        return rate(step, epoch, *to_fixed_tuple(args[:n], n))
+        return rate(step, epoch, *to_fixed_tuple(args, n))
 
     return learning_rate
 
@@ -68,7 +68,7 @@ def _of_numbers_and_a_list(rate: Rate, before: int, n: int, variant: str) -> Rat
 
     def learning_rate(step, epoch, args):  # type: ignore[no-untyped-def]
         variant  # noqa: B018
-        first, last = to_fixed_tuple(args[:before], before), to_fixed_tuple(args[before:n], after)
+        first, last = to_fixed_tuple(args, before), to_fixed_tuple(args[before:], after)
         return rate(step, epoch, *first, args[n:], *last)
 
     return learning_rate

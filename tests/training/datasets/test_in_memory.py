@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from fastopt.errors import ArrayError
-from fastopt.training.datasets import from_arrays
+from fastopt.errors import ArrayError, ConfigError, DataError
+from fastopt.training.datasets import from_arrays, load
 
 from .own_files import NAN, X20, Y20, one_line
 
@@ -80,3 +80,43 @@ def test_arrays_that_do_not_fit_are_refused_at_the_door(arrays, message):
     with pytest.raises(ArrayError, match=message) as raised:
         from_arrays(arrays)
     assert one_line(raised)
+
+
+def test_whole_numbers_are_targets_where_the_task_is_a_regression():
+    X, y = np.eye(3), [1, 5, 5]
+    assert from_arrays((X, y)).classes == ("1", "5")
+    told = from_arrays((X, y), task="regression")
+    assert told.classes == ()
+    assert told.labels.tolist() == [1.0, 5.0, 5.0]
+    assert from_arrays((X, y), task="classification").labels.tolist() == [0, 1, 1]
+
+
+@pytest.mark.parametrize(
+    ("labels", "task", "error", "message"),
+    [
+        (["a", "b", "a"], "regression", ArrayError, 'labels are text, such as "a"; a regression predicts numbers'),
+        ([0.5, 1.0, 2.0], "classification", ArrayError, r"labels are numbers such as 0\.5; classes are whole numbers"),
+        ([1, 2, 3], "regresion", ConfigError, r'unknown task "regresion" \(did you mean "regression"\?\)'),
+        ([1, 2, 3], 3, ConfigError, 'unknown task "3"; known: classification, regression'),
+    ],
+)
+def test_labels_that_cannot_be_what_they_are_said_to_be_are_refused(labels, task, error, message):
+    with pytest.raises(error, match=message) as raised:
+        from_arrays((np.eye(3), labels), task=task)
+    assert "\n" not in str(raised.value)
+
+
+def test_a_file_of_prices_in_whole_numbers_is_a_regression_when_told(tmp_path):
+    path = tmp_path / "prices.csv"
+    path.write_text("area,price\n" + "".join(f"{i},{1000 * i}\n" for i in range(1, 21)))
+    assert load(path, label="price").n_classes == 20
+    told = load(path, label="price", task="regression")
+    assert (told.classes, told.provenance["task"]) == ((), "regression")
+    path.write_text("area,price\n" + "".join(f"{i},{'ab'[i % 2]}\n" for i in range(20)))
+    with pytest.raises(DataError, match="a regression predicts numbers"):
+        load(path, label="price", task="regression")
+
+
+def test_a_data_set_by_name_has_a_task_of_its_own():
+    with pytest.raises(ConfigError, match='task="regression" was given for "digits", whose task is known'):
+        load("digits", task="regression")
