@@ -70,6 +70,7 @@ class Run:
         self.epoch_rows = epoch_rows(self.rows.size, batch_size, drop_last=drop_last)
         self.order = np.empty_like(self.rows)
         self.workspace = np.empty((self.chunks, model.workspace_size(largest)), dtype)
+        self.looking = evaluation_workspace(model, dtype)
         self.losses = np.full(self.chunks + 1, math.nan)
         self.scratch = driver.norm_scratch(n)
         self.progress = driver.new_progress()
@@ -112,6 +113,7 @@ class Run:
             self.rows,
             self.order,
             self.workspace,
+            self.looking,
             self.scratch,
         )
         return sum(array.nbytes for array in own)
@@ -158,6 +160,7 @@ class Run:
             self.buffers,
             self.targets,
             rows,
+            self.looking,
             parallel=self.parallel,
         )
 
@@ -206,10 +209,14 @@ def score(
     buffers: npt.NDArray[Any],
     targets: npt.NDArray[Any],
     rows: npt.NDArray[np.int64],
+    workspace: npt.NDArray[Any],
     *,
     parallel: bool,
 ) -> Score:
-    """Return mean loss and accuracy of `params` (n_params,) over `rows` of the data set; nan without rows."""
+    """Return mean loss and accuracy of `params` (n_params,) over `rows` of the data set; nan without rows.
+
+    `workspace` is what `evaluation_workspace` returns.
+    """
     if rows.size == 0:
         return Score(math.nan, math.nan)
     dtype = dataset.features.dtype
@@ -220,10 +227,7 @@ def score(
         dataset.features,
         targets,
         np.require(rows, requirements=["C", "W"]),
-        np.empty(
-            (driver.EVALUATION_LANES, model.workspace_size(driver.EVALUATION_BLOCK)),
-            dtype,
-        ),
+        workspace,
         model.shape,
         model.args,
         buffers,
@@ -231,6 +235,11 @@ def score(
     )
     loss, correct, count = sums.sum(axis=0)
     return Score(float(loss / count), float(correct / count))
+
+
+def evaluation_workspace(model: Model, dtype: npt.DTypeLike) -> npt.NDArray[Any]:
+    """Return what `score` works in, f[lanes, w]: megabytes for a model of many inputs, so made once for a run."""
+    return np.empty((driver.EVALUATION_LANES, model.workspace_size(driver.EVALUATION_BLOCK)), dtype)
 
 
 def _sample(rows: npt.NDArray[np.int64], most: int) -> npt.NDArray[np.int64]:

@@ -105,8 +105,11 @@ def test_steps_go_on_where_the_last_call_stopped(worker, name, n_tensors):
 
 
 @pytest.mark.parametrize("batch_size", [1, 3, 40])
-@pytest.mark.parametrize("optimizer", OPTIMIZERS)
-@pytest.mark.parametrize("model", [SMALL_EPOCH, LOGISTIC], ids=["mlp", "logistic"])
+@pytest.mark.parametrize(
+    ("model", "optimizer"),
+    [*((SMALL_EPOCH, optimizer) for optimizer in OPTIMIZERS), (LOGISTIC, "adam")],
+    ids=[*(f"mlp {optimizer}" for optimizer in OPTIMIZERS), "logistic adam"],
+)
 @pytest.mark.parametrize("name", [name for name, made in epochs.CONTENDERS.items() if made.answers])
 def test_every_epoch_contender_gives_the_reference_answer(worker, name, model, optimizer, batch_size):
     case = EpochCase(optimizer, batch_size, n_rows=60, **model)

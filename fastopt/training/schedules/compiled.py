@@ -74,6 +74,7 @@ def _of_numbers_and_a_list(rate: Rate, before: int, n: int, variant: str) -> Rat
     return learning_rate
 
 
+@functools.cache
 def _variant(function: Rate, warm: bool) -> str:
     """Return a name that no other schedule has, nor one made from another text of functions.py."""
     return f"{function.__name__}_warm{warm:d}_{source_digest(functions)}"
