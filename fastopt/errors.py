@@ -20,6 +20,7 @@ Each message is one line: what came, what was expected, what to do. The command 
 from __future__ import annotations
 
 import difflib
+import keyword
 from collections.abc import Iterable
 from typing import Any
 
@@ -79,6 +80,17 @@ class Interrupted(KeyboardInterrupt):
     def __init__(self, message: str, history: Any = None) -> None:
         super().__init__(message)
         self.history = history
+
+
+def first_complaint(error: BaseException) -> str:
+    """Return the line of one of Numba's messages that tells what is wrong."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return next((line for line in lines if not line.startswith("Failed in nopython")), "no reason given")
+
+
+def is_own_name(name: object) -> bool:
+    """Return whether `name` is a lower-case Python name, as what a user registers must have."""
+    return isinstance(name, str) and name.isidentifier() and name == name.lower() and not keyword.iskeyword(name)
 
 
 def unknown_name(kind: str, name: object, known: Iterable[str]) -> ConfigError:

@@ -127,7 +127,7 @@ def _add_running(add: _Adder) -> None:
 
 
 def _optimizers(given: str) -> tuple[str, ...]:
-    from fastopt.optimizers.spec import split
+    from fastopt.spec import split
 
     return _some(split(given), given)
 

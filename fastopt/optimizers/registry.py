@@ -14,13 +14,12 @@ SignDescent(1e-2).step(params, grads)
 from __future__ import annotations
 
 import inspect
-import keyword
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from fastopt.errors import ConfigError, StateError
+from fastopt.errors import ConfigError, StateError, first_complaint, is_own_name
 from fastopt.kernels.cpu import MOST_STATES
 from fastopt.kernels.rules import RULES, Rule
 from fastopt.optimizers.base import Optimizer, Options
@@ -117,7 +116,7 @@ def _unpickled(name: str, states: tuple[str, ...], hyper: tuple[str, ...], state
 
 
 def _check_names(name: str, states: Sequence[str], hyper: dict[str, float]) -> None:
-    if not (isinstance(name, str) and name.isidentifier() and name == name.lower()) or keyword.iskeyword(name):
+    if not is_own_name(name):
         raise ConfigError(f"a rule's name is a lower-case Python name such as my_rule, got {name!r}")
     if name in _BUILT_IN:
         raise ConfigError(f'"{name}" is a rule of fastopt: choose another name')
@@ -168,7 +167,6 @@ def _return_type(rule: Rule, what: str, function: Callable[..., Any], arguments:
         dispatcher = numba.njit(function)
         dispatcher.compile(arguments)
     except Exception as error:  # somebody's function may fail in any way while Numba reads it
-        lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-        reason = next((line for line in lines if not line.startswith("Failed in nopython")), "no reason given")
+        reason = first_complaint(error)
         raise ConfigError(f'{what} of "{rule.name}" cannot be compiled: {reason}') from None
     return dispatcher.nopython_signatures[0].return_type

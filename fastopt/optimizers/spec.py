@@ -8,9 +8,9 @@ from typing import Any
 from fastopt.optimizers.base import Optimizer, Options
 from fastopt.optimizers.hyper import check_choice
 from fastopt.optimizers.menu import OPTIMIZERS
-from fastopt.spec import Grammar, split
+from fastopt.spec import Grammar
 
-__all__ = ["canonical", "make_optimizer", "option_names", "parse", "split"]
+__all__ = ["canonical", "make_optimizer", "option_names", "parse"]
 
 
 def make_optimizer(spec: str, **hyper: Any) -> Optimizer:

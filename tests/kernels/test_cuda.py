@@ -1,11 +1,9 @@
 """CUDA kernels without a device: their PTX is read, and their loops run on numba-cuda's simulator beside the oracle."""
 
 import importlib.util
-import os
 import re
 import subprocess
 import sys
-from pathlib import Path
 
 import numba
 import numpy as np
@@ -17,9 +15,9 @@ from fastopt.kernels.cpu import call_update, compiled_update
 from fastopt.kernels.rules import RULES, Rule
 
 from . import cuda_simulator_worker as simulator
+from .on_simulator import arrays_from
 from .tolerances import TOLERANCE, relative_error
 
-ROOT = Path(__file__).resolve().parents[2]
 DTYPES = ["float32", "float64"]
 
 needs_numba_cuda = pytest.mark.skipif(
@@ -177,13 +175,7 @@ def test_a_wide_step_compiled_for_the_cpu_is_that_of_the_cpu_loop(rule, dtype, z
 
 @pytest.fixture(scope="module")
 def simulated(tmp_path_factory):
-    path = tmp_path_factory.mktemp("cuda") / "simulated.npz"
-    command = [sys.executable, "-W", "error", "-m", simulator.__name__, str(path)]
-    environment = {**os.environ, "NUMBA_ENABLE_CUDASIM": "1"}
-    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=300, check=False)
-    assert done.returncode == 0, done.stderr
-    with np.load(path) as found:
-        return dict(found)
+    return arrays_from(simulator.__name__, tmp_path_factory.mktemp("cuda") / "simulated.npz")
 
 
 @needs_numba_cuda

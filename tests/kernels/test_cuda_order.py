@@ -1,11 +1,7 @@
 """The order that CUDA makes is that of the CPU: on the simulator, and on a device if there is one; its PTX."""
 
 import importlib.util
-import os
 import re
-import subprocess
-import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,8 +10,7 @@ from fastopt.kernels import cuda, cuda_order
 from fastopt.training.shuffle import bijection, permutation
 
 from . import cuda_order_worker as worker
-
-ROOT = Path(__file__).resolve().parents[2]
+from .on_simulator import arrays_from
 
 needs_numba_cuda = pytest.mark.skipif(
     importlib.util.find_spec("numba_cuda") is None, reason="numba-cuda is not installed"
@@ -29,13 +24,7 @@ def expected(case):
 
 @pytest.fixture(scope="module")
 def simulated(tmp_path_factory):
-    path = tmp_path_factory.mktemp("cuda") / "orders.npz"
-    command = [sys.executable, "-W", "error", "-m", worker.__name__, str(path)]
-    environment = {**os.environ, "NUMBA_ENABLE_CUDASIM": "1"}
-    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=300, check=False)
-    assert done.returncode == 0, done.stderr
-    with np.load(path) as found:
-        return dict(found)
+    return arrays_from(worker.__name__, tmp_path_factory.mktemp("cuda") / "orders.npz")
 
 
 @needs_numba_cuda

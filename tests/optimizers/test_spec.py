@@ -5,6 +5,7 @@ import pytest
 import fastopt
 from fastopt.errors import ConfigError
 from fastopt.optimizers import spec
+from fastopt.spec import split
 
 
 def test_options_are_read_as_numbers_words_and_flags():
@@ -36,8 +37,8 @@ def test_all_ways_of_writing_an_optimizer_have_one_canonical_text(text, one):
 
 
 def test_a_list_is_split_at_the_commas_outside_of_parentheses():
-    assert spec.split("sgd, adam(beta1=0.8,beta2=0.99),lion") == ("sgd", "adam(beta1=0.8,beta2=0.99)", "lion")
-    assert spec.split("") == ()
+    assert split("sgd, adam(beta1=0.8,beta2=0.99),lion") == ("sgd", "adam(beta1=0.8,beta2=0.99)", "lion")
+    assert split("") == ()
 
 
 def test_every_digit_of_an_option_counts():

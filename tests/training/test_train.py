@@ -383,7 +383,7 @@ def test_two_classes_can_be_told_apart_by_one_score():
     data = fastopt.training.datasets.make_blobs(400, n_classes=2)
     history = fastopt.train(data, "logistic", optimizer=Adam(0.05), epochs=20)
     assert history.evaluations[-1].train_loss < 0.1
-    assert history.evaluations[-1].validation_accuracy > 0.8
+    assert history.evaluations[-1].validation_accuracy >= 0.9
     assert history.params.shape == (3,)
 
 

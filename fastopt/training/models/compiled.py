@@ -11,7 +11,7 @@ import numpy.typing as npt
 from numba import cfunc, types
 from numba.core.errors import NumbaError
 
-from fastopt.errors import ConfigError
+from fastopt.errors import ConfigError, first_complaint
 from fastopt.kernels.cpu import COMPILE_OPTIONS, FLOATS, named, source_digest
 from fastopt.kernels.literals import copied
 from fastopt.training.models.base import Model
@@ -59,10 +59,4 @@ def _compile(signature: Any, function: Callable[..., Any], modules: tuple[Any, .
     try:
         return cfunc(signature, **{**COMPILE_OPTIONS, "cache": digest is not None})(own)
     except NumbaError as error:
-        raise ConfigError(f"{function.__qualname__} cannot be compiled: {_reason(error)}") from None
-
-
-def _reason(error: Exception) -> str:
-    """Return the line of Numba's message that tells what is wrong."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return next((line for line in lines if not line.startswith("Failed in nopython")), "no reason given")
+        raise ConfigError(f"{function.__qualname__} cannot be compiled: {first_complaint(error)}") from None

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import inspect
-import keyword
 from collections.abc import Callable
 from typing import Any
 
-from fastopt.errors import ConfigError, unknown_name
+from fastopt.errors import ConfigError, is_own_name, unknown_name
 from fastopt.training.datasets import Dataset
 from fastopt.training.models.base import Model
 from fastopt.training.models.contract import check_class, own_model
@@ -46,7 +45,7 @@ def register_model(name: str, model: type[Model]) -> type[Model]:
     `model` is a subclass of `fastopt.Model`; its constructor takes the data set, then options by name. One's own may be
     registered again; the names of fastopt's models are taken. Raises ConfigError for anything else.
     """
-    if not (isinstance(name, str) and name.isidentifier() and name == name.lower()) or keyword.iskeyword(name):
+    if not is_own_name(name):
         raise ConfigError(f"a model's name is a lower-case Python name such as my_model, got {name!r}")
     if name in _BUILT_IN:
         raise ConfigError(f'"{name}" is a model of fastopt: choose another name')

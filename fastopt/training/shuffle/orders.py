@@ -129,18 +129,7 @@ def _bijection_door(variant: str) -> Any:
     return named(permute, variant)
 
 
-def _in_place_door(variant: str) -> Any:
-    def shuffle(order, seed, epoch):  # type: ignore[no-untyped-def]
-        """Put `order`, shape (m,), int64, into the random order that belongs to (seed, epoch), in place."""
-        variant  # noqa: B018
-        rows = order if order.size < DEALT_FROM else order.copy()
-        fisher_yates(order, rows, key_of(seed, epoch), DEALT_FROM, BUCKET_ROWS)
-
-    return named(shuffle, variant)
-
-
 _one_index = njit(**COMPILE_OPTIONS)(_index_door(f"{_DIGEST}"))
 _fill = njit(**COMPILE_OPTIONS)(_fill_door(f"{_DIGEST}"))
 _permute = njit(**COMPILE_OPTIONS)(_permutation_door(f"fisher_yates_{_DIGEST}"))
 _permute_by_bijection = njit(**COMPILE_OPTIONS)(_bijection_door(f"bijection_{_DIGEST}"))
-shuffle_rows = njit(**COMPILE_OPTIONS)(_in_place_door(f"{_DIGEST}"))
