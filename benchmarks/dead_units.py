@@ -20,7 +20,6 @@ from typing import Any
 import numpy as np
 
 import fastopt
-from fastopt.bench.interleave import interval_record
 from fastopt.bench.machine import environment
 from fastopt.bench.stats import median_interval
 
@@ -86,7 +85,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     runs = [run(seed) for seed in range(ROUNDS)]
     ratios = {
         kind: {
-            str(epoch): interval_record(median_interval([found[kind][epoch - 1] / found[kind][0] for found in runs]))
+            str(epoch): median_interval([found[kind][epoch - 1] / found[kind][0] for found in runs]).record()
             for epoch in SHOWN
         }
         for kind in KINDS

@@ -20,7 +20,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from fastopt.bench.interleave import interval_record
 from fastopt.bench.machine import environment
 from fastopt.bench.stats import median_interval, ratio_interval
 from fastopt.records import Writer
@@ -82,10 +81,10 @@ def measure(rounds: int, workers: int) -> dict[str, Any]:
         "runs": n_runs,
         "seconds": {str(count): samples for count, samples in seconds.items()},
         "runs_per_second": {
-            str(count): interval_record(median_interval([n_runs / sample for sample in samples]))
+            str(count): median_interval([n_runs / sample for sample in samples]).record()
             for count, samples in seconds.items()
         },
-        "ratio": interval_record(ratio_interval(seconds[1], seconds[workers])),
+        "ratio": ratio_interval(seconds[1], seconds[workers]).record(),
     }
 
 

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 
 from fastopt.bench import contenders
 from fastopt.errors import unknown_name
+from fastopt.measurements import PEER
 from fastopt.optimizers import OPTIMIZERS
 from fastopt.optimizers.base import Options
 from fastopt.training.datasets import DATASETS
@@ -58,8 +59,9 @@ def _schedule_options(schedule: Callable[..., object]) -> str:
 def _peers() -> Iterator[str]:
     for kind in contenders.KINDS:
         for name in contenders.menu(kind):
-            missing = contenders.find(kind, name)().available()
-            yield f"{name}, {kind}: {missing or 'ready'}"
+            contender = contenders.find(kind, name)
+            if contender.role == PEER:
+                yield f"{name}, {kind}: {contender().available() or 'ready'}"
 
 
 def _first_sentence(documented: object) -> str:

@@ -1,13 +1,13 @@
 """The records of a study: one SQLite file in the output folder, written by `fastopt.study`, read by `fastopt.report`.
 
-Schema version 2. Times are in seconds, losses are means per row, accuracies are fractions of 1.
+Schema version 3. Times are in seconds, losses are means per row, accuracies are fractions of 1.
 
 | table   | one row is | key |
 |---------|------------|-----|
-| meta    | a fact about the whole study, as JSON text: `schema_version`, `created`, `command`, `config`, `environment`, `dataset`, `compile_time_s`, `status` ("running", "finished", "interrupted") | key |
+| meta    | a fact about the whole study, as JSON text: `schema_version`, `created`, `command`, `config`, `environment`, `dataset`, `compile_time_s`, `untimed`, `status` ("running", "finished", "interrupted") | key |
 | runs    | one training run, however it ended | run_id |
 | curves  | one evaluation of a run | run_id, point |
-| timings | one timed block of epochs, alone on the machine | optimizer, batch, round |
+| timings | one timed block of epochs, in a measuring process of its own, alone on the machine | optimizer, batch, round |
 
 `runs.phase` is "search" (a trial of the learning rate), "confirm" (one of the best rates again, on a fresh seed) or "final" (the
 chosen rate, on another fresh seed). A search trial beyond `config.learning_rate_ranges` belongs to an extension of that search.
@@ -21,7 +21,11 @@ Test-set results are there for final runs only: the test set takes part in no ch
 `confirm_rates` (best rates that are run again, at most), `extensions` and `extension_trials` (how often a search may go on beyond its
 edge, and by how many trials), `workers` (runs that trained side by side), `plugins` (name and SHA-256 of each file), `n_params`.
 
-Version 1, which is still read, has no `confirm`, no `timings.memory_bytes` (missing values when read), and `epochs` for `budget`.
+`compile_time_s` is what the runs needed; measuring processes compile for themselves, before they time. `untimed` is a list of the
+cells that have a rate and could not be timed: {"optimizer", "batch", "reason"}.
+
+Older versions are still read. Version 1 has no `confirm`, no `timings.memory_bytes`, and `epochs` for `budget`; version 2 has no
+`untimed`, and timed inside its own process: no `timings.launch` and what comes after it. What a version lacks is missing when read.
 """  # noqa: E501
 
 from __future__ import annotations
@@ -39,7 +43,7 @@ from fastopt.errors import StoreError
 if TYPE_CHECKING:
     import pandas as pd
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 FILE_NAME = "records.sqlite"
 
 # One place for every column: the tables are created from this, and rows are checked against it.
@@ -92,10 +96,18 @@ TABLES: dict[str, dict[str, str]] = {
         "steps": "INTEGER NOT NULL",
         "time_s": "REAL NOT NULL",  # of all these epochs together
         "memory_bytes": "INTEGER",  # of the run's own arrays, without the data set
+        "launch": "INTEGER",  # the first round of the measuring process: blocks of one number were timed in one process
+        "warm": "INTEGER",  # 1 if two warm-up windows in a row agreed before the block, else 0
+        "switches": "INTEGER",  # how often the process was put off a processor during the block
+        "others_s": "REAL",  # processor seconds that went to anything else meanwhile; missing where not readable
+        "steal_s": "REAL",  # the same that the hypervisor took away
+        "load": "REAL",  # of the machine, over the last minute
     },
 }
 # Columns that older stores lack, and the version that brought them: missing values when such a store is read.
-_ADDED = {"timings": {"memory_bytes": 2}}
+_ADDED = {
+    "timings": {"memory_bytes": 2} | dict.fromkeys(("launch", "warm", "switches", "others_s", "steal_s", "load"), 3)
+}
 # Rows of one INSERT: SQLite takes 999 values at least.
 _ROWS_AT_ONCE = 40
 _KEYS = {"curves": "run_id, point", "timings": "optimizer, batch, round"}
@@ -227,8 +239,9 @@ def read(folder: str | Path) -> Records:
                 fields = ", ".join(f"NULL AS {name}" if name in missing else name for name in TABLES[table])
                 frame = pd.read_sql_query(f"SELECT {fields} FROM {table} ORDER BY {order}", connection)
                 # a column with nothing in it would come as objects
+                bare = [name for name, kind in TABLES[table].items() if kind == "INTEGER" and frame[name].isna().all()]
                 real = [name for name, kind in TABLES[table].items() if kind == "REAL"]
-                frames[table] = frame.astype(dict.fromkeys([*real, *missing], float))
+                frames[table] = frame.astype(dict.fromkeys([*real, *bare], float))
         finally:
             connection.close()
     except (sqlite3.Error, pd.errors.DatabaseError, TypeError, ValueError) as error:  # JSONDecodeError is a ValueError

@@ -123,7 +123,7 @@ def test_a_worker_process_has_what_the_plugin_registers(everything):
         from fastopt.bench.process import Worker
         plugins.load(sys.argv[1])
         with Worker("plugged contender", "update", 1) as worker:
-            reason = worker.prepare(UpdateCase("adam", 5, threads=1))
+            reason = worker.prepare(UpdateCase("adam", 5, threads=1)).reason
             print(reason, worker.result().tolist(), worker.time(3).seconds > 0)
         """,
         everything,

@@ -1,5 +1,6 @@
 """The README's Python, in order, in a fresh process: it runs, and says what it is said to say."""
 
+import importlib.util
 import re
 import subprocess
 import sys
@@ -33,3 +34,12 @@ def test_a_rule_of_ones_own_is_among_them():
 def test_a_model_of_ones_own_finds_the_line_it_was_given(output):
     found = re.findall(r"\[([-\d. ]+)\]", output)[-1]
     assert [float(number) for number in found.split()] == pytest.approx([1.0, -2.0, 0.5], abs=0.05)
+
+
+@pytest.mark.parametrize("report", ["kernels", "epochs", "logistic"])
+def test_its_speed_table_is_made_from_the_records(report):
+    spec = importlib.util.spec_from_file_location("readme_tables", README.parent / "benchmarks" / "readme.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    wanted = "\n".join(module.table(report, module.TABLES[report]))
+    assert wanted in README.read_text(encoding="utf-8"), f"print it with `python benchmarks/readme.py {report}`"

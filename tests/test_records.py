@@ -62,7 +62,15 @@ TIMING = {
     "steps": 40,
     "time_s": 0.0203125,
     "memory_bytes": 1 << 20,
+    "launch": 1,
+    "warm": 1,
+    "switches": 3,
+    "others_s": 1 / 3,
+    "steal_s": 0.0,
+    "load": 0.25,
 }
+# What versions 2 and 3 of the schema brought to the timings.
+BROUGHT = {2: ("memory_bytes",), 3: ("launch", "warm", "switches", "others_s", "steal_s", "load")}
 
 
 @pytest.fixture
@@ -133,6 +141,15 @@ def test_what_a_row_leaves_out_is_missing_and_its_column_still_holds_numbers(tmp
             assert runs[name].isna().all(), name
         if kind.startswith("REAL"):
             assert runs[name].dtype == "float64", name
+
+
+def test_what_no_timing_has_is_missing_and_its_column_still_holds_numbers(tmp_path, writer):
+    names = [name for name, kind in TABLES["timings"].items() if "NOT NULL" in kind]
+    writer.timing({name: TIMING[name] for name in names})
+    timings = read(tmp_path).timings
+    for name in TABLES["timings"].keys() - set(names):
+        assert timings[name].isna().all()
+        assert timings[name].dtype == "float64"
 
 
 def test_runs_are_read_in_the_order_they_were_stored(tmp_path, writer):
@@ -245,22 +262,25 @@ def test_a_newer_schema_is_refused_with_the_cure(tmp_path, writer):
     assert "upgrade fastopt" in message
 
 
-def test_a_store_of_schema_1_is_read_with_missing_values_and_not_written_to(tmp_path, writer):
+@pytest.mark.parametrize("version", [1, 2])
+def test_a_store_of_an_older_schema_is_read_with_missing_values_and_not_written_to(tmp_path, writer, version):
     writer.run(RUN, curve(0))
     writer.timing(TIMING)
-    writer.meta(schema_version=1)
+    writer.meta(schema_version=version)
     writer.close()
+    lacking = [name for newer, names in BROUGHT.items() if newer > version for name in names]
     with sqlite3.connect(tmp_path / FILE_NAME) as connection:
-        connection.execute("ALTER TABLE timings DROP COLUMN memory_bytes")
+        for name in lacking:
+            connection.execute(f"ALTER TABLE timings DROP COLUMN {name}")
     connection.close()
     found = read(tmp_path)
-    assert math.isnan(found.timings["memory_bytes"][0])
-    assert only_row(found.timings.drop(columns="memory_bytes")) == {
-        k: v for k, v in TIMING.items() if k != "memory_bytes"
-    }
+    assert list(found.timings.columns) == list(TABLES["timings"])
+    for name in lacking:
+        assert math.isnan(found.timings[name][0])
+    assert only_row(found.timings.drop(columns=lacking)) == {k: v for k, v in TIMING.items() if k not in lacking}
     assert only_row(found.runs) == RUN
-    assert "schema 1" in store_error(Writer, tmp_path)
-    assert read(tmp_path).meta["schema_version"] == 1
+    assert f"schema {version}" in store_error(Writer, tmp_path)
+    assert read(tmp_path).meta["schema_version"] == version
 
 
 def test_the_committed_report_of_an_older_schema_can_be_read():

@@ -26,6 +26,7 @@ import numpy.typing as npt
 from fastopt import plugins
 from fastopt.bench import contenders
 from fastopt.bench.contenders import Case
+from fastopt.bench.watch import Disturbance
 from fastopt.errors import ConfigError, WorkerError
 
 # Enough for a first compilation, and for a slow peer's block on a busy machine.
@@ -35,10 +36,17 @@ LONGEST_ANSWER = 1 << 20
 
 
 class Block(NamedTuple):
-    """One timed block of units: seconds by the worker's own clock, and how often it was put off the processor."""
+    """One timed block of units: seconds by the worker's own clock, and what else the machine did meanwhile."""
 
     seconds: float
-    involuntary_switches: int
+    seen: Disturbance
+
+
+class Prepared(NamedTuple):
+    """Why a contender is not available, None if it is; and the seconds that `prepare` took."""
+
+    reason: str | None
+    seconds: float
 
 
 def environment(threads: int) -> dict[str, str]:
@@ -104,22 +112,28 @@ class Worker:
         """Whether the process still runs."""
         return self._process.poll() is None
 
-    def prepare(self, case: Case) -> str | None:
-        """Make the contender ready for `case`, with fresh arrays; return None, or why it is not available."""
+    def prepare(self, case: Case) -> Prepared:
+        """Make the contender ready for `case`, with fresh arrays."""
         if (case.kind, case.threads) != (self.kind, self.threads):
             raise ConfigError(
                 f"a worker for {self.kind} cases with {self.threads} threads was given one of kind {case.kind} with "
                 f"{case.threads}"
             )
         answer = self._ask(do="prepare", contender=self.contender, case=case.record())
-        reason: str | None = self._field(answer, "unavailable", str | None)
-        return reason
+        return Prepared(self._field(answer, "unavailable", str | None), self._field(answer, "time_ns", int) / 1e9)
+
+    def warm_up(self, repeats: int, windows: int) -> bool:
+        """Do windows of `repeats` units until two in a row agree, `windows` at most; return whether two did."""
+        settled: bool = self._field(self._ask(do="warm_up", repeats=repeats, windows=windows), "settled", bool)
+        return settled
 
     def time(self, repeats: int) -> Block:
         """Do `repeats` units of work and return how long they took, all together."""
-        answer = self._ask(do="time", repeats=repeats)
-        nanoseconds = self._field(answer, "time_ns", int)
-        return Block(max(nanoseconds, 1) / 1e9, self._field(answer, "involuntary_switches", int))
+        return self._block(self._ask(do="time", repeats=repeats))
+
+    def time_cold(self) -> Block:
+        """Do one unit of work that finds nothing in the caches, and return how long it took."""
+        return self._block(self._ask(do="time_cold"))
 
     def result(self) -> npt.NDArray[Any]:
         """Return the contender's parameters as they stand, (n,)."""
@@ -168,6 +182,11 @@ class Worker:
         if "error" in record:
             raise WorkerError(f'worker "{self.contender}": {_one_line(str(record["error"]))}')
         return record
+
+    def _block(self, answer: dict[str, Any]) -> Block:
+        nanoseconds = self._field(answer, "time_ns", int)
+        seen = Disturbance(*(self._field(answer, name, int | float) for name in Disturbance._fields))
+        return Block(max(nanoseconds, 1) / 1e9, seen)
 
     def _field(self, answer: dict[str, Any], name: str, kind: Any) -> Any:
         if name not in answer or not isinstance(answer[name], kind):

@@ -2,8 +2,10 @@
 
 One JSON command per line comes in, one JSON answer per line goes out:
 
-    {"do": "prepare", "contender": NAME, "case": {...}}    -> {"unavailable": null or a reason}
-    {"do": "time", "repeats": N}                           -> {"time_ns": ..., "involuntary_switches": ...}
+    {"do": "prepare", "contender": NAME, "case": {...}}    -> {"unavailable": null or a reason, "time_ns": ...}
+    {"do": "warm_up", "repeats": N, "windows": MOST}       -> {"settled": whether two windows of N in a row agreed}
+    {"do": "time", "repeats": N}                           -> {"time_ns": ...}, and what `Watch.end` saw
+    {"do": "time_cold"}                                    -> the same for one unit, with the caches flushed before it
     {"do": "result", "path": FILE}                         -> {}, and the parameters in FILE, in NumPy's .npy format
     {"do": "release"}                                      -> {}: the contender and its arrays are gone
     {"do": "facts"}                                        -> `machine.environment()` as seen from in here
@@ -20,7 +22,6 @@ import json
 import os
 import queue
 import random
-import resource
 import sys
 import threading
 import time
@@ -31,10 +32,15 @@ import numpy as np
 from fastopt import plugins
 from fastopt.bench import contenders
 from fastopt.bench.contenders import Contender
+from fastopt.bench.flush import Flusher
+from fastopt.bench.machine.cpu import use_cores
+from fastopt.bench.watch import Watch
 
 # Up to so many bytes are allocated in front of a contender's arrays, so that these do not lie at the same place in
 # every block: two identical kernels on two buffers differed by more than one per cent.
 BALLAST = 1 << 20
+# Two windows of a warm-up agree when their times differ by at most this share.
+AGREE = 0.02
 
 
 class Session:
@@ -43,15 +49,22 @@ class Session:
     def __init__(self) -> None:
         self.contender: Contender | None = None
         self.ballast = b""
+        self.flusher: Flusher | None = None
 
     def answer(self, command: dict[str, Any]) -> dict[str, Any]:
         """Do one command and return its answer; whatever goes wrong becomes an answer too."""
         try:
             match command:
                 case {"do": "prepare", "contender": name, "case": case}:
-                    return {"unavailable": self.prepare(name, contenders.case_from(case))}
+                    start = time.perf_counter_ns()
+                    reason = self.prepare(name, contenders.case_from(case))
+                    return {"unavailable": reason, "time_ns": time.perf_counter_ns() - start}
+                case {"do": "warm_up", "repeats": repeats, "windows": most}:
+                    return {"settled": self.warm_up(repeats, most)}
                 case {"do": "time", "repeats": repeats}:
                     return self.time(repeats)
+                case {"do": "time_cold"}:
+                    return self.time_cold()
                 case {"do": "result", "path": path}:
                     np.save(path, self._prepared().result())
                     return {}
@@ -69,6 +82,7 @@ class Session:
     def prepare(self, name: str, case: contenders.Case) -> str | None:
         """Make the contender `name` ready for `case`, with fresh arrays; return why not, if it cannot be had."""
         self.release()
+        gc.freeze()  # the libraries need not be looked at before each block: with PyTorch that took 0.2 s
         contender = contenders.find(case.kind, name)()
         reason = contender.available()
         if reason is None:
@@ -79,8 +93,17 @@ class Session:
                 reason = str(error)
             else:
                 self.contender = contender
-                gc.freeze()  # what is alive now need not be looked at before each block: with PyTorch that took 0.2 s
         return reason
+
+    def warm_up(self, repeats: int, most: int) -> bool:
+        """Do windows of `repeats` units until two in a row agree, `most` at most; return whether two did."""
+        before = 0
+        for _ in range(most):
+            now: int = self.time(repeats)["time_ns"]
+            if abs(now - before) <= AGREE * max(now, before):
+                return True
+            before = now
+        return False
 
     def time(self, repeats: int) -> dict[str, Any]:
         """Time `repeats` units of the prepared contender, as one block."""
@@ -88,21 +111,26 @@ class Session:
         gc.collect()
         gc.disable()
         try:
-            switches = resource.getrusage(resource.RUSAGE_SELF).ru_nivcsw
+            watch = Watch()
             start = time.perf_counter_ns()
             run(repeats)
             elapsed = time.perf_counter_ns() - start
-            switches = resource.getrusage(resource.RUSAGE_SELF).ru_nivcsw - switches
+            seen = watch.end()
         finally:
             gc.enable()
-        return {"time_ns": elapsed, "involuntary_switches": switches}
+        return {"time_ns": elapsed, **seen._asdict()}
+
+    def time_cold(self) -> dict[str, Any]:
+        """Time one unit of the prepared contender that finds nothing in the caches."""
+        if self.flusher is None:
+            self.flusher = Flusher()
+        self.flusher.flush()
+        return self.time(1)
 
     def release(self) -> None:
         """Drop the contender with all its arrays."""
-        if self.contender is not None:
-            self.contender, self.ballast = None, b""
-            gc.unfreeze()
-            gc.collect()
+        self.contender, self.ballast = None, b""
+        gc.collect()
 
     def _prepared(self) -> Contender:
         if self.contender is None:
@@ -117,7 +145,7 @@ def main() -> None:
     os.dup2(2, 1)
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
     if len(sys.argv) > 1:
-        _use_processors(int(sys.argv[1]))
+        use_cores(int(sys.argv[1]))  # XLA has no other setting that it obeys
     for path in sys.argv[2:]:
         plugins.load(path)
     lines: queue.SimpleQueue[str] = queue.SimpleQueue()
@@ -132,14 +160,6 @@ def main() -> None:
     while True:
         answers.write(json.dumps(session.answer(json.loads(lines.get()))) + "\n")
         answers.flush()
-
-
-def _use_processors(threads: int) -> None:
-    """Bind this process to `threads` processors, if there are more: XLA has no other setting that it obeys."""
-    if hasattr(os, "sched_getaffinity"):
-        usable = sorted(os.sched_getaffinity(0))
-        if threads < len(usable):
-            os.sched_setaffinity(0, usable[:threads])
 
 
 if __name__ == "__main__":

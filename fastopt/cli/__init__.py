@@ -1,7 +1,9 @@
 """The command line: `fastopt compare` runs a comparison, `fastopt report` makes its page again, `fastopt list` prints
-the menus, `fastopt calibrate` measures from which size on updates use all threads.
+the menus, `fastopt kernels` and `fastopt epochs` time update steps and epochs beside other libraries, `fastopt
+gate` says whether anything got slower, `fastopt selftest` lets the instrument check itself, `fastopt info` tells what
+the machine is and can do, `fastopt calibrate` measures from which size on updates use all threads.
 
-Exit codes: 0 done, 2 bad input (one line on standard error), 130 interrupted.
+Exit codes: 0 done, 2 bad input (one line on standard error), 130 interrupted; `fastopt gate --help` has its own.
 """
 
 from __future__ import annotations
@@ -14,8 +16,12 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import NoReturn
 
-from fastopt.cli import compare
+from fastopt.cli import compare, gate, info, measure, selftest
 from fastopt.cli.flags import add_compare
+from fastopt.cli.gate import add_gate
+from fastopt.cli.info import add_info
+from fastopt.cli.measure import add_epochs, add_gathers, add_kernels, add_orders
+from fastopt.cli.selftest import add_selftest
 from fastopt.errors import ConfigError, FastoptError
 
 EPILOG = """\
@@ -28,7 +34,12 @@ examples:
   fastopt compare study.toml --out results
   fastopt compare --resume results
   fastopt report results
+  fastopt kernels --optimizers adam --sizes 1e3,1e6 --peers "torch fused,optax" --budget 5m
+  fastopt epochs --batch-sizes 1,32,512
+  fastopt selftest
   fastopt list
+  fastopt info --measure
+  fastopt gate baseline.json current.json
   fastopt calibrate
 """
 
@@ -43,6 +54,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 return compare.run(options, shlex.join(["fastopt", *argv]))
             case "report":
                 return _report(options)
+            case "kernels":
+                return measure.kernels(options, shlex.join(["fastopt", *argv]))
+            case "epochs":
+                return measure.epochs(options, shlex.join(["fastopt", *argv]))
+            case "orders":
+                return measure.orders(options, shlex.join(["fastopt", *argv]))
+            case "gathers":
+                return measure.gathers(options, shlex.join(["fastopt", *argv]))
+            case "selftest":
+                return selftest.run(options)
+            case "info":
+                return info.run(options)
+            case "gate":
+                return gate.run(options)
             case "list":
                 return _list(options)
             case _:
@@ -59,9 +84,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _report(options: argparse.Namespace) -> int:
-    from fastopt import report
+    from fastopt import measurements, report
 
-    for path in report.write(Path(options.folder), options.format):
+    folder = Path(options.folder)
+    write = report.write_measurement if (folder / measurements.FILE_NAME).exists() else report.write
+    for path in write(folder, options.format):
         print(path)
     return 0
 
@@ -100,9 +127,16 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"fastopt {version('fastopt')}")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
     add_compare(commands.add_parser("compare", help="run a comparison and write its report", allow_abbrev=False))
-    again = commands.add_parser("report", help="make the page of a recorded comparison again", allow_abbrev=False)
-    again.add_argument("folder", metavar="DIR", help="the --out folder of a comparison")
+    add_kernels(commands.add_parser("kernels", help="time update steps beside other libraries", allow_abbrev=False))
+    add_epochs(commands.add_parser("epochs", help="time whole epochs beside other libraries", allow_abbrev=False))
+    add_orders(commands.add_parser("orders", help="time the shuffling of an epoch's rows", allow_abbrev=False))
+    add_gathers(commands.add_parser("gathers", help="time the gathering of batches", allow_abbrev=False))
+    again = commands.add_parser("report", help="make the page of recorded results again", allow_abbrev=False)
+    again.add_argument("folder", metavar="DIR", help="the --out folder of compare, kernels or epochs")
     again.add_argument("--format", default="csv", metavar="csv|parquet", help="of the tables (default: %(default)s)")
+    add_info(commands.add_parser("info", help="tell what this machine is and can do", allow_abbrev=False))
+    add_selftest(commands.add_parser("selftest", help="let the instrument check itself", allow_abbrev=False))
+    add_gate(commands.add_parser("gate", help="say whether anything got slower than a baseline", allow_abbrev=False))
     menu = commands.add_parser("list", help="print what can be named, and what each needs", allow_abbrev=False)
     menu.add_argument("what", nargs="?", metavar="MENU", help="optimizers, models, datasets, schedules or peers")
     commands.add_parser("calibrate", help="measure from which size on updates use all threads", allow_abbrev=False)

@@ -14,9 +14,11 @@ from typing import Any
 
 import numpy as np
 
+from fastopt.bench.contention import Contention
 from fastopt.bench.stats import Interval
 from fastopt.records import Records
 from fastopt.report import setting
+from fastopt.report.blocks import contention_of
 from fastopt.report.intervals import ranked_interval
 from fastopt.report.valley import Valley, same_rate, valley
 
@@ -52,6 +54,7 @@ class Cell:
     steps: float  # of one whole final run
     samples: float  # of one whole final run
     threads: int  # that it was timed with; 0 where it was not
+    contention: Contention  # what was seen beside its timed blocks
     valley: Valley
 
     @property
@@ -171,6 +174,7 @@ def _timings(final: Rows, timings: Rows) -> dict[str, Any]:
         "steps": _median(as_float(run["steps"]) for run in whole),
         "samples": _median(as_float(run["samples"]) for run in whole),
         "threads": int(timings[0]["threads"]) if timings else 0,
+        "contention": contention_of(timings),
     }
 
 

@@ -2,29 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from fastopt.records import Records
 from fastopt.report import prose, setting
 from fastopt.report.cells import STATUSES, Cell, best_cells, cells, has_accuracy
+from fastopt.report.facts import flatten, when
 from fastopt.report.findings import findings
-from fastopt.report.numbers import duration, number, percent, span, words
+from fastopt.report.numbers import words
 from fastopt.report.valley import WITHIN
 
 if TYPE_CHECKING:
     from fastopt.report.figures import Figure
 
-LABELS = {
-    "verdict": "verdict",
-    "measured": "measured",
-    "indication": "indication",
-    "unclear": "cannot tell",
-    "refused": "not claimed",
-    "warning": "mind",
-    "note": "note",
-}
 SETTINGS = "study.toml"  # beside the records: what the study was asked to do
 PHASES = {"search": "search trials", "confirm": "confirming runs", "final": "final runs"}
 
@@ -36,11 +26,10 @@ def context(records: Records, pictures: list[Figure], table_format: str) -> dict
     return {
         "title": f"{config.get('model', 'model')} on {dataset.get('name', config.get('dataset', 'unknown data'))}",
         "meta": meta,
-        "created": _when(str(meta.get("created", ""))),
+        "created": when(str(meta.get("created", ""))),
         "config": config,
         "dataset": dataset,
         "findings": findings(records),
-        "labels": LABELS,
         "within": WITHIN,
         "extension": table_format,
         "figures": pictures,
@@ -48,14 +37,12 @@ def context(records: Records, pictures: list[Figure], table_format: str) -> dict
         "command": meta.get("command", ""),
         "settings": _settings(records),
         **_lost(records),
-        "facts": list(_flatten(meta.get("environment") or {})),
-        "provenance": list(_flatten(dataset.get("provenance") or {})),
+        "facts": list(flatten(meta.get("environment") or {})),
+        "provenance": list(flatten(dataset.get("provenance") or {})),
         "reading": prose.how_to_read(records, table),
         "measured": prose.measured(records, table),
         "clocks": prose.clocks(records, table),
         "limits": prose.limits(records, table),
-        "span": span,
-        "show": {"number": number, "percent": percent, "duration": duration},
     }
 
 
@@ -106,23 +93,3 @@ def _missed(records: Records) -> list[str]:
     wanted = len(setting.config(records).get("seeds") or ())
     short = [(c, sum(getattr(c, status) for status in STATUSES)) for c in cells(records)]
     return [f"{cell.optimizer} at {cell.name}: {found} of {wanted}" for cell, found in short if found < wanted]
-
-
-def _when(created: str) -> str:
-    try:
-        return f"{datetime.fromisoformat(created):%Y-%m-%d %H:%M %Z}".strip()
-    except ValueError:
-        return created
-
-
-def _flatten(value: Any, name: str = "") -> Iterator[tuple[str, str]]:
-    """Yield the leaves of nested facts: ("cpu.model", "...")."""
-    if isinstance(value, Mapping):
-        for key, item in value.items():
-            yield from _flatten(item, f"{name}.{key}" if name else str(key))
-    elif isinstance(value, list) and any(isinstance(item, Mapping | list) for item in value):
-        for i, item in enumerate(value):
-            yield from _flatten(item, f"{name}[{i}]")
-    else:
-        text = ", ".join(str(item) for item in value) if isinstance(value, list) else str(value)
-        yield name, "unknown" if value is None else text

@@ -52,6 +52,13 @@ def percent(fraction: float) -> str:
     return "diverged" if math.isinf(fraction) else f"{100 * fraction:.1f}"
 
 
+def difference(relative: float) -> str:
+    """A relative difference: "3.2 %", from one hundred per cent on "a factor of 2.50"; "-" where there is none."""
+    if math.isnan(relative) or math.isinf(relative):
+        return NONE
+    return f"{percent(relative)} %" if relative < 1 else f"a factor of {factor(1 + relative)}"
+
+
 def duration(seconds: float) -> str:
     """Three significant digits and the unit that fits: 12.3 µs, 4.56 ms, 7.89 s, 2.5 min."""
     if math.isnan(seconds) or math.isinf(seconds):
@@ -89,9 +96,9 @@ def words(items: Iterable[str]) -> str:
     return " and ".join(filter(None, [", ".join(listed[:-1]), *listed[-1:]]))
 
 
-def count(n: float, noun: str) -> str:
-    """A number and its noun: "1 seed", "6 seeds"."""
-    return f"{number(n)} {noun}{'' if n == 1 else 's'}"
+def count(n: float, noun: str, ending: str = "s") -> str:
+    """A number and its noun: "1 seed", "6 seeds"; `ending` makes the plural."""
+    return f"{number(n)} {noun}{'' if n == 1 else ending}"
 
 
 def short(text: str, most: int = 48) -> str:

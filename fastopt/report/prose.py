@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from fastopt.bench.contention import MOST_TAKEN
 from fastopt.records import Records
 from fastopt.report import setting
 from fastopt.report.cells import Cell
@@ -107,10 +108,9 @@ def clocks(records: Records, table: list[Cell]) -> list[str]:
     """Return what the times on the page are."""
     rounds = sorted({len(cell.epoch_times_s) for cell in table if cell.epoch_times_s})
     if rounds:
-        how = (
-            f"blocks of epochs timed alone on the machine after the convergence runs, in {_from_to(rounds)} rounds of "
-        )
-        how += f"random order, evaluation left out; {words(_setups(records))}."
+        how = f"blocks of epochs timed alone on the machine after the convergence runs, {_processes(records)}in "
+        how += f"{_from_to(rounds)} rounds of random order, evaluation left out; {words(_setups(records))}."
+        how += _noise(table)
     else:
         how = "not recorded."
     compiled = records.meta.get("compile_time_s")
@@ -120,6 +120,24 @@ def clocks(records: Records, table: list[Cell]) -> list[str]:
         "were counted while other runs may have shared the machine: they are for information only.",
         f"Compile time, in no other number: {'not recorded' if compiled is None else duration(float(compiled))}.",
     ]
+
+
+def _processes(records: Records) -> str:
+    """How many processes timed; nothing where the study's own did."""
+    launches = records.timings["launch"].nunique()
+    return f"by {count(launches, 'measuring process', 'es')}, one after another, " if launches else ""
+
+
+def _noise(table: list[Cell]) -> str:
+    """How many blocks were noisy, and what that means; nothing where nobody looked."""
+    blocks, disturbed = (sum(getattr(cell.contention, name) for cell in table) for name in ("samples", "noisy"))
+    if not blocks:
+        return ""
+    return (
+        f" {number(disturbed)} of {count(blocks, 'block')} were noisy, which means that others took more than "
+        f"{100 * MOST_TAKEN:.0f} % of their processor time, or that two warm-up windows in a row never agreed; none is "
+        "left out."
+    )
 
 
 def _from_to(values: list[int]) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args
@@ -30,6 +30,11 @@ def check_format(table_format: str) -> None:
 def write_tables(records: Records, folder: Path, table_format: TableFormat) -> list[Path]:
     """Write runs, curves, timings and summary into `folder`, and return the files."""
     frames = {"runs": records.runs, "curves": records.curves, "timings": records.timings, "summary": summary(records)}
+    return write_frames(frames, folder, table_format)
+
+
+def write_frames(frames: Mapping[str, pd.DataFrame], folder: Path, table_format: TableFormat) -> list[Path]:
+    """Write each table into `folder` under its name, and return the files."""
     paths = []
     for name, frame in frames.items():
         path = folder / f"{name}.{table_format}"

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from fastopt.records import Records
 from fastopt.report.cells import Cell, best_cells, cells, has_accuracy
-from fastopt.report.findings import Kind, findings
+from fastopt.report.findings import Finding, Kind, findings
 from fastopt.report.numbers import NONE, duration, number, percent, rate, span
 
 if TYPE_CHECKING:
@@ -25,19 +26,26 @@ _MARK: dict[Kind, tuple[str, str]] = {
 
 def print_summary(records: Records, console: Console) -> None:
     """Print the summary table, then what was found in sentences."""
+    shown = cells(records)
+    if shown:
+        _print_cells(shown, console)
+    print_findings(findings(records), console)
+
+
+def print_findings(found: Iterable[Finding], console: Console) -> None:
+    """Print each finding behind the mark of its kind; those with points, each point below on lines of its own."""
     from rich.padding import Padding
     from rich.table import Table
     from rich.text import Text
 
-    shown = cells(records)
-    if shown:
-        _print_cells(shown, console)
-    for finding in findings(records):
+    for finding in found:
         mark, style = _MARK[finding.kind]
         grid = Table.grid(padding=(0, 1, 0, 0))
         grid.add_column(width=2)
         grid.add_column()
         grid.add_row(Text(mark, style=style), Text(finding.text, style=style))
+        for point in finding.points:
+            grid.add_row("", Text(f"- {point}", style=style))
         console.print(Padding(grid, 0))
 
 

@@ -6,6 +6,7 @@ records are written by the thread that calls `run`, as soon as a run ends.
 
 from __future__ import annotations
 
+import contextlib
 import heapq
 import itertools
 import time
@@ -16,9 +17,10 @@ from typing import Any, Protocol
 import numpy as np
 
 from fastopt import records
-from fastopt.study import course, timing, work
+from fastopt.study import course, work
 from fastopt.study.done import NOTHING, Done
 from fastopt.study.plan import Cell, Study
+from fastopt.study.timing import TimingPass
 from fastopt.study.trial import Trial, execute, failed, make_run, run_id
 from fastopt.training.threads import one_blas_thread
 
@@ -88,13 +90,14 @@ class Runner:
         self.observer.begin(left)
 
     def _compile(self) -> None:
-        """Compile every piece before any clock runs: one step of each optimizer, serial and as it will be timed."""
-        optimizers = dict.fromkeys(cell.optimizer for cell in self.study.cells)
-        variants = sorted({False} | {timing.is_parallel(self.study, cell) for cell in self.study.cells})
+        """Compile every piece that runs need before any clock runs: one step of each optimizer.
+
+        What the timing pass needs beside these, it compiles in its own processes.
+        """
         self.observer.stage("compiling")
         start = time.perf_counter()
-        for parallel, name in itertools.product(variants, optimizers):
-            run = make_run(self.study, Cell(name, "1", 1), 0.0, 0, self.stop, parallel=parallel)
+        for name in dict.fromkeys(cell.optimizer for cell in self.study.cells):
+            run = make_run(self.study, Cell(name, "1", 1), 0.0, 0, self.stop, parallel=False)
             run.advance(1)
         if not self.done.compiled:  # a study that goes on finds everything in the cache
             self.writer.meta(compile_time_s=time.perf_counter() - start)
@@ -161,9 +164,11 @@ class Runner:
             if cell not in rates:
                 self.observer.revise(-work.timing_s(self.study, cell, self._rounds_left()))
         self.observer.stage("timing")
-        rounds = timing.timed_rounds(self.study, rates, self.stop, self._blocks_done, self.done.rounds + 1)
-        for blocks in rounds:
-            self.writer.timing(*blocks)
+        timed = TimingPass(self.study, rates, self._blocks_done)
+        with contextlib.closing(timed.rounds(self.done.rounds + 1)) as rounds:
+            for blocks in rounds:
+                self.writer.timing(*blocks)
+        self.writer.meta(untimed=timed.failures)
 
     def _blocks_done(self, cell: Cell, number: int) -> None:
         self.observer.advance(number * work.block_s(self.study, cell))

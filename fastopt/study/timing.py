@@ -1,103 +1,165 @@
-"""The timing pass: seconds per epoch of every cell, alone on the machine, after all convergence runs have ended."""
+"""The timing pass: seconds per epoch of every cell, alone on the machine, after all convergence runs have ended.
+
+It follows the one protocol of `fastopt.bench.protocol`, with cells for contenders. One measuring process at a time
+times all cells in turn, for three rounds; then a fresh one takes its place. So the data set is in memory twice while
+this goes on: here and there.
+"""
 
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numba
 import numpy as np
-import numpy.typing as npt
 
+from fastopt.bench.contenders.training import TrainingCase
+from fastopt.bench.pool import Pool
+from fastopt.bench.process import Worker
+from fastopt.bench.protocol import Entry, Protocol, qualify, take_round
+from fastopt.measurements import OURS, TIMED, Row, Sample
+from fastopt.study.config import MODEL_OPTIONS
 from fastopt.study.plan import Cell, Study
 from fastopt.study.trial import make_run
-from fastopt.study.work import MIN_BLOCK_S, WARM_UP_BLOCKS
+from fastopt.study.work import MIN_BLOCK_S, QUALIFYING_BLOCKS, ROUND_BLOCKS
 from fastopt.training.doors import resolve_backend
-from fastopt.training.interrupt import interrupt_stops
-from fastopt.training.run import Run
+from fastopt.training.models.menu import option_names
+
+# Seconds for one command to the measuring process; three epochs can be one, and those of large data take long.
+TIMEOUT_S = 3600.0
+_PROCESS = "timing"
 
 
-def timed_rounds(
-    study: Study,
-    rates: Mapping[Cell, float],
-    stop: npt.NDArray[np.int64],
-    tick: Callable[[Cell, int], None],
-    first: int = 1,
-) -> Iterator[list[dict[str, Any]]]:
-    """Yield the records of one round after another, one of `records.TABLES["timings"]` per cell, from round `first` on.
+@dataclass
+class _Timed:
+    """A cell on its way; `chunks` and `memory_bytes` are those of its runs."""
 
-    Every round visits the cells in a random order of its own, with buffers allocated afresh, since memory placement is
-    a factor. A round before, not recorded, warms up and finds how many epochs make a block of `MIN_BLOCK_S`. `rates`
-    are the chosen learning rates: a run that diverged would be timed short, so it is not timed. `tick` is called with
-    the cell and a number of blocks after these. Ctrl-C raises KeyboardInterrupt after the current step.
+    cell: Cell
+    entry: Entry
+    chunks: int
+    memory_bytes: int
+
+
+class TimingPass:
+    """Times the cells that have a rate in `rates`, the chosen learning rates.
+
+    `tick` is called with a cell and a number of blocks when it has kept the study waiting for as long as these take.
     """
-    cells = [cell for cell in study.cells if cell in rates]
-    epochs: dict[Cell, int] = {}
-    for cell in cells:
-        run = _warm_run(study, cell, rates[cell], stop)
-        epochs[cell] = _epochs_of_a_block(run)
-        tick(cell, WARM_UP_BLOCKS)
-    for number in range(first, study.config.timing_rounds + 1):
-        found = []
+
+    def __init__(self, study: Study, rates: Mapping[Cell, float], tick: Callable[[Cell, int], None]) -> None:
+        self._study, self._tick = study, tick
+        timed = [_timed(study, cell, rates[cell]) for cell in study.cells if cell in rates]
+        self._timed = {one.entry.row.name: one for one in timed}
+        self._protocol = Protocol(min_block_s=MIN_BLOCK_S, timeout_s=TIMEOUT_S)
+
+    @property
+    def failures(self) -> list[dict[str, str]]:
+        """The cells whose run diverged, or whose process died, by now: optimizer, batch, reason."""
+        return [
+            {"optimizer": timed.cell.optimizer, "batch": timed.cell.batch, "reason": timed.entry.row.reason}
+            for timed in self._timed.values()
+            if timed.entry.row.status != TIMED
+        ]
+
+    def rounds(self, first: int = 1) -> Generator[list[dict[str, Any]], None, None]:
+        """Yield the records of one round after another, one of `records.TABLES["timings"]` per cell, from `first` on.
+
+        Every round visits the cells in a random order of its own, with buffers allocated afresh, since memory placement
+        is a factor. A cell that failed is left out from then on: a run that diverged would be timed short. Where this
+        is interrupted, no process is left behind.
+        """
+        last, per_launch = self._study.config.timing_rounds, self._protocol.rounds
+        for launch in range(first, last + 1, per_launch):
+            with Pool(lambda name, kind, threads: Worker(name, kind, threads, timeout_s=TIMEOUT_S)) as pool:
+                if launch == first:
+                    self._qualify(pool)
+                for number in range(launch, min(launch + per_launch, last + 1)):
+                    yield self._round(pool, launch, number)
+
+    def _qualify(self, pool: Pool) -> None:
+        for timed in self._timed.values():
+            qualify(timed.entry, pool, self._protocol)
+            self._tick(timed.cell, QUALIFYING_BLOCKS)
+
+    def _round(self, pool: Pool, launch: int, number: int) -> list[dict[str, Any]]:
+        for timed in self._timed.values():
+            if timed.entry.row.status != TIMED:
+                self._tick(timed.cell, ROUND_BLOCKS)
+        entries = [timed.entry for timed in self._timed.values()]
         # an order that the number alone decides: a study that goes on after a break has the same
-        for position, cell in enumerate(random.Random(number).sample(cells, len(cells))):
-            run = _warm_run(study, cell, rates[cell], stop)
-            steps, time_s = run.steps, _timed(run, epochs[cell])
-            tick(cell, 1)
-            if not run.diverged:
-                found.append(_record(cell, run, number, position, epochs[cell], run.steps - steps, time_s))
-        yield found
+        take_round(entries, pool, launch, number, random.Random(number), self._protocol, self._block_done)
+        found = []
+        for timed in self._timed.values():
+            samples = timed.entry.row.samples
+            if samples and samples[-1].round == number:
+                found.append(_record(timed, samples[-1]))
+        return sorted(found, key=lambda record: record["position"])
+
+    def _block_done(self, entry: Entry) -> None:
+        self._tick(self._timed[entry.row.name].cell, ROUND_BLOCKS)
 
 
 def is_parallel(study: Study, cell: Cell) -> bool:
-    """Return whether `cell` is timed on the parallel driver; without timing nothing is."""
-    if not study.config.timing_rounds:
-        return False
+    """Return whether `cell` is timed on the parallel driver."""
     return resolve_backend(study.config.backend, study.model, cell.batch_size, numba.get_num_threads())
 
 
-def _record(cell: Cell, run: Run, number: int, position: int, epochs: int, steps: int, time_s: float) -> dict[str, Any]:
+def training_case(study: Study, cell: Cell, rate: float) -> TrainingCase:
+    """Return the work of `cell` at a learning rate, as it is handed to a measuring process."""
+    config = study.config
+    given = {name: getattr(config, name) for name in MODEL_OPTIONS}
+    if "product" in option_names(config.model):  # left to itself, it depends on the processor
+        given["product"] = study.model.settings.get("product", given["product"])
+    return TrainingCase(
+        dataset=config.dataset,
+        data_dir=config.data_dir,
+        label_column=config.label,
+        task=config.task,
+        dtype=config.dtype,
+        model=config.model,
+        options=tuple((name, value) for name, value in given.items() if value is not None),
+        optimizer=cell.optimizer,
+        learning_rate=rate,
+        batch_size=cell.batch_size,
+        schedule=config.schedule,
+        total_steps=study.total_steps(cell),
+        sampling=config.sampling,
+        mean=config.reduction == "mean",
+        parallel=is_parallel(study, cell),
+        n_rows=int(study.dataset.train.size),
+        n_params=study.model.n_params,
+        threads=numba.get_num_threads(),
+    )
+
+
+def _timed(study: Study, cell: Cell, rate: float) -> _Timed:
+    run = make_run(study, cell, rate, 0, np.zeros(1, dtype=np.int64), parallel=False)  # as large as a parallel one
+    case = training_case(study, cell, rate)
+    row = Row(f"{cell.optimizer} {cell.batch}", "fastopt", OURS)
+    return _Timed(cell, Entry(row, case, _PROCESS), run.chunks, run.memory_bytes)
+
+
+def _record(timed: _Timed, sample: Sample) -> dict[str, Any]:
+    case: Any = timed.entry.case
     return {
-        "optimizer": cell.optimizer,
-        "batch": cell.batch,
-        "batch_size": cell.batch_size,
-        "round": number,
-        "position": position,
-        "backend": "parallel" if run.parallel else "serial",
-        "threads": numba.get_num_threads() if run.parallel else 1,
-        "chunks": run.chunks,
-        "epochs": epochs,
-        "steps": steps,
-        "time_s": time_s,
-        "memory_bytes": run.memory_bytes,
+        "optimizer": timed.cell.optimizer,
+        "batch": timed.cell.batch,
+        "batch_size": timed.cell.batch_size,
+        "launch": sample.launch,
+        "round": sample.round,
+        "position": sample.position,
+        "backend": "parallel" if case.parallel else "serial",
+        "threads": case.threads if case.parallel else 1,
+        "chunks": timed.chunks,
+        "epochs": sample.repeats,
+        "steps": sample.repeats * case.steps_per_unit,
+        "time_s": sample.unit_s * sample.repeats,
+        "memory_bytes": timed.memory_bytes,
+        "warm": int(bool(sample.warm)),
+        "switches": sample.switches,
+        "others_s": sample.others_s,
+        "steal_s": sample.steal_s,
+        "load": sample.load,
     }
-
-
-def _warm_run(study: Study, cell: Cell, rate: float, stop: npt.NDArray[np.int64]) -> Run:
-    """Return a run with fresh buffers, each of which has been touched."""
-    run = make_run(study, cell, rate, 0, stop, parallel=is_parallel(study, cell))
-    run.advance(min(study.dataset.train.size, 3 * cell.batch_size))
-    return run
-
-
-def _epochs_of_a_block(run: Run) -> int:
-    """Return how many epochs last `MIN_BLOCK_S`: doubled until two blocks in a row did, since one may be a hiccup."""
-    epochs, long_enough = 1, 0
-    while long_enough < 2 and not run.diverged:
-        if _timed(run, epochs) >= MIN_BLOCK_S:
-            long_enough += 1
-        else:
-            epochs, long_enough = 2 * epochs, 0
-    return epochs
-
-
-def _timed(run: Run, epochs: int) -> float:
-    """Train so many epochs and return the seconds they took; raises KeyboardInterrupt when stopped."""
-    before = run.seconds
-    until = run.samples + epochs * run.dataset.train.size
-    with interrupt_stops(run.stop):
-        run.advance(until)
-    if run.stop[0]:
-        raise KeyboardInterrupt
-    return run.seconds - before

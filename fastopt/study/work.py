@@ -10,8 +10,10 @@ from fastopt.study.plan import Cell, Study
 # A timed block lasts at least this long: thousands of times the clock's resolution and the cost of a call.
 MIN_BLOCK_S = 0.02
 
-# The warm-up round of the timing pass doubles the epochs of a block until it is long enough, twice.
-WARM_UP_BLOCKS = 3
+# Each block is warmed up by windows, up to its own length or three epochs, and waited for: with all that it takes as
+# long as three. Before the first round, to find how many epochs make a block takes as long again.
+ROUND_BLOCKS = 3
+QUALIFYING_BLOCKS = 3
 
 
 def run_s(study: Study, cell: Cell) -> float:
@@ -24,8 +26,8 @@ def run_s(study: Study, cell: Cell) -> float:
 
 
 def timing_s(study: Study, cell: Cell, rounds: int) -> float:
-    """Return how long it takes to time a cell in so many rounds, warm-up included."""
-    return (rounds + WARM_UP_BLOCKS) * block_s(study, cell) if rounds > 0 else 0.0
+    """Return how long it takes to time a cell in so many rounds, all that goes before included."""
+    return (QUALIFYING_BLOCKS + rounds * ROUND_BLOCKS) * block_s(study, cell) if rounds > 0 else 0.0
 
 
 def block_s(study: Study, cell: Cell) -> float:

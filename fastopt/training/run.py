@@ -78,8 +78,8 @@ class Run:
         self.seconds = 0.0
         self.train_rows = _sample(dataset.train, TRAIN_EVALUATION_ROWS)
         self._driver = driver.compiled_driver(dtype, parallel=parallel)
-        self._update = optimizer.compiled(dtype, parallel=parallel).address
-        self._loss_and_grad = compiled_loss_and_grad(model, dtype).address
+        self.update = optimizer.compiled(dtype, parallel=parallel).address
+        self.loss_and_grad = compiled_loss_and_grad(model, dtype).address
         driver.compiled_evaluation(dtype, parallel=parallel)  # now, and not between two epochs
         compiled_evaluate(model, dtype)
 
@@ -122,8 +122,8 @@ class Run:
         """Train until at least `until_samples` rows were consumed, the run diverges, or `stop[0]` is set."""
         start = time.perf_counter()
         self._driver(
-            self._update,
-            self._loss_and_grad,
+            self.update,
+            self.loss_and_grad,
             self._learning_rate,
             self.params,
             self.grads,

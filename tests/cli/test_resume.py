@@ -1,7 +1,10 @@
 """A comparison that was interrupted or killed keeps what it recorded, and goes on to the records it would have had."""
 
 import signal
+import subprocess
+import sys
 import time
+from pathlib import Path
 
 import pytest
 
@@ -46,6 +49,40 @@ def test_ctrl_c_ends_a_comparison_within_a_second_or_so_and_what_was_recorded_st
     assert "Traceback" not in errors
     assert waited < 3
     check_whole(tmp_path, "interrupted")
+
+
+def workers(process):
+    """The numbers of the measuring processes that a process started and that still run."""
+    listed = subprocess.run(["ps", "-o", "pid=,args=", "--ppid", str(process.pid)], capture_output=True, text=True)
+    return [int(line.split()[0]) for line in listed.stdout.splitlines() if "fastopt.bench.worker" in line]
+
+
+def ends(pid):
+    """Whether a process has ended within some seconds, whether or not anybody asked it how."""
+    stat, deadline = Path(f"/proc/{pid}/stat"), time.monotonic() + 20
+    while time.monotonic() < deadline:
+        try:
+            if ") Z " in stat.read_text():
+                return True
+        except (FileNotFoundError, ProcessLookupError):
+            return True
+        time.sleep(0.05)
+    return False
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="counts child processes as ps on Linux does")
+@pytest.mark.parametrize("deadly", [signal.SIGINT, signal.SIGKILL])
+def test_a_comparison_that_ends_while_it_times_takes_its_measuring_process_along(tmp_path, deadly):
+    with running(tmp_path, *LONG_TIMING, "--out", "out") as process:
+        wait_for_stage(process, "timing")
+        deadline = time.monotonic() + 60
+        while not (started := workers(process)):
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        process.send_signal(deadly)
+        process.communicate(timeout=60)
+    assert len(started) == 1
+    assert ends(started[0])
 
 
 def test_a_killed_comparison_loses_only_the_runs_in_flight(tmp_path):

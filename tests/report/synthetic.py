@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import sqlite3
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +34,8 @@ def store(
     extra_trials: dict[tuple[str, str], int] | None = None,
     confirm: bool = True,
     regression: bool = False,
+    busy: Collection[tuple[str, str]] = (),  # the cells that were timed beside other work
+    untimed: Collection[dict[str, str]] = (),  # what the timing pass said of the cells that it could not time
     settings: str = "",  # the text of study.toml
     **config: Any,  # more of the configuration, or other: budget, reduction, schedule, workers
 ) -> Path:
@@ -51,6 +54,7 @@ def store(
         command="fastopt compare --dataset digits --model mlp --seeds 6 --epochs 20",
         status=status,
         compile_time_s=7.25,
+        untimed=list(untimed),
         dataset={
             "name": "digits",
             "n_train": N_TRAIN,
@@ -129,17 +133,21 @@ def store(
                 timing = {"optimizer": optimizer, "batch": batch, "batch_size": size, "round": number, "position": 0}
                 timing |= {"backend": "serial", "threads": 1, "chunks": 1, "epochs": 3, "steps": 3 * steps}
                 memory_bytes = 4 * (2_000 * (2 + (optimizer == "adam") * 2) + 42 * size)
+                noisy = (optimizer, batch) in busy
+                timing |= {"launch": 3 * (number // 3), "warm": 1, "switches": 0, "steal_s": 0.0, "load": 0.5}
+                timing |= {"others_s": 1.0 + time_s if noisy else 0.0}
                 writer.timing(timing | {"time_s": time_s, "memory_bytes": memory_bytes})
     writer.close()
     return folder
 
 
 def store_version_1(folder: Path, **truth: Any) -> Path:
-    """Write a study as fastopt 0.1 stored it: no confirming runs, no memory, epochs for a budget."""
+    """Write a study as fastopt 0.1 stored it: nothing confirmed, no memory, timed by itself, a budget in epochs."""
     store(folder, confirm=False, **truth)
     connection = sqlite3.connect(folder / FILE_NAME)
     with connection:
-        connection.execute("ALTER TABLE timings DROP COLUMN memory_bytes")
+        for name in ("memory_bytes", "launch", "warm", "switches", "others_s", "steal_s", "load"):
+            connection.execute(f"ALTER TABLE timings DROP COLUMN {name}")
         config = json.loads(connection.execute("SELECT value FROM meta WHERE key = 'config'").fetchone()[0])
         config["epochs"] = config.pop("budget")["epochs"]
         for key, value in {"config": config, "schema_version": 1}.items():

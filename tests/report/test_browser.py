@@ -68,10 +68,10 @@ FRAME = """<!doctype html><title>waiting</title>
 <script>window.addEventListener("message", function (event) {{ document.title = event.data; }});</script>"""
 
 
-def look(page: Path, width: int, folder: Path) -> dict[str, Any]:
+def look(page: Path, width: int, folder: Path, probe: str = PROBE) -> dict[str, Any]:
     """Open a copy of the page in a frame of so many pixels, and return what the probe saw in it."""
     text = page.read_text(encoding="utf-8")
-    (folder / "probed.html").write_text(text.replace("<head>", f"<head>{PROBE}", 1), encoding="utf-8")
+    (folder / "probed.html").write_text(text.replace("<head>", f"<head>{probe}", 1), encoding="utf-8")
     frame = folder / f"frame-{width}.html"
     frame.write_text(FRAME.format(name="probed.html", width=width), encoding="utf-8")
     command = [

@@ -12,8 +12,9 @@ import pytest
 from fastopt.records import FILE_NAME, read
 from fastopt.report import Finding, findings, summary
 from fastopt.report.cells import cells
+from fastopt.report.prose import clocks
 
-from .synthetic import store
+from .synthetic import store, store_version_1
 
 
 def found(folder: Path) -> list[Finding]:
@@ -124,6 +125,32 @@ def test_what_is_missing_is_named(tmp_path: Path, case: dict, words: list[str]) 
     warnings = of("warning", found(store(tmp_path, **case)))
     for word in words:
         assert word in warnings
+
+
+def test_cells_that_were_timed_beside_other_work_are_named(tmp_path: Path) -> None:
+    busy = {("sgd", "32"), ("adam", "full")}
+    folder = store(tmp_path, factors={"sgd": 2.0, "adam": 1.0}, batches=("32", "full"), busy=busy)
+    warnings = of("warning", found(folder))
+    assert "2 of 4 cells were timed beside other work" in warnings
+    assert "sgd at batch size 32 and adam at the full batch" in warnings
+    assert "14 of 28 blocks were noisy" in " ".join(clocks(read(folder), cells(read(folder))))
+
+
+def test_nothing_is_said_of_other_work_where_there_was_none_or_nobody_looked(tmp_path: Path) -> None:
+    for folder, words in (
+        (store(tmp_path / "new"), "by 3 measuring processes, one after another, in 7 rounds"),
+        (store_version_1(tmp_path / "old"), "after the convergence runs, in 7 rounds"),
+    ):
+        records = read(folder)
+        assert "beside other work" not in of("warning", findings(records))
+        assert words in clocks(records, cells(records))[0]
+    assert "noisy" not in clocks(records, cells(records))[0]
+
+
+def test_why_a_cell_could_not_be_timed_is_told(tmp_path: Path) -> None:
+    untimed = [{"optimizer": "sgd", "batch": "32", "reason": 'worker "fastopt" was killed by SIGKILL'}]
+    folder = store(tmp_path, rounds=0, untimed=untimed)
+    assert 'The timing pass said: worker "fastopt" was killed by SIGKILL.' in of("warning", found(folder))
 
 
 def test_the_summary_keeps_the_order_of_the_configuration(tmp_path: Path) -> None:

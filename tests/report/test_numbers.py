@@ -5,7 +5,7 @@ import math
 import pytest
 
 from fastopt.report.intervals import paired_ratio
-from fastopt.report.numbers import count, duration, factor, memory, number, percent, rate, words
+from fastopt.report.numbers import count, difference, duration, factor, memory, number, percent, rate, words
 
 
 def test_ratios_are_paired_and_know_divergence() -> None:
@@ -17,6 +17,11 @@ def test_ratios_are_paired_and_know_divergence() -> None:
     assert paired_ratio({1: math.inf}, {1: math.inf})[0].median == 1.0
     assert paired_ratio({1: 1.0}, {1: math.inf})[0].median == 0.0
     assert paired_ratio({1: 1.0}, {2: 1.0})[1] == 0
+
+
+def test_a_difference_is_in_per_cent_until_it_is_a_factor() -> None:
+    said = [difference(x) for x in (0.032, 0.995, 1.5, 182.0, math.inf, math.nan)]
+    assert said == ["3.2 %", "99.5 %", "a factor of 2.50", "a factor of 183", "-", "-"]
 
 
 def test_numbers_as_text() -> None:

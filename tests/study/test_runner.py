@@ -144,7 +144,7 @@ def test_every_cell_is_timed_in_every_round(finished):
     found = finished.timings
     assert found.groupby(["optimizer", "batch"]).size().to_dict() == dict.fromkeys(CELLS, 2)
     assert (found["time_s"] > 0).all()
-    assert found.notna().all().all()
+    assert found.drop(columns=["others_s", "steal_s"]).notna().all().all()  # which not every system tells
     for _, rows in found.groupby("round"):
         assert sorted(rows["position"]) == [0, 1, 2, 3]
 
@@ -247,8 +247,12 @@ def test_a_cell_that_diverges_is_recorded_and_the_study_goes_on_to_its_report(tm
     assert found.runs["reason"].str.contains("not finite").all()
     assert found.runs["validation_loss"].isna().all()
     assert found.timings.empty
+    (untimed,) = found.meta["untimed"]
+    assert (untimed["optimizer"], untimed["batch"]) == ("sgd", "32")
     assert found.meta["status"] == "finished"
-    assert "diverged" in report.write(tmp_path)[0].read_text()
+    page = report.write(tmp_path)[0].read_text()
+    assert "diverged" in page
+    assert "The timing pass said: worker" in page
 
 
 def test_a_cell_whose_every_trial_diverges_has_no_final_run_and_the_others_have_theirs(tmp_path):

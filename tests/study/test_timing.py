@@ -1,32 +1,42 @@
-"""The timing pass visits every cell in every round, in a random order, and leaves out what diverged."""
+"""The timing pass visits every cell in every round, in a random order, and says of what failed why."""
 
+import contextlib
 import itertools
+import json
 import math
+import os
+import signal
+import subprocess
+import sys
 import threading
 from dataclasses import replace
 
-import numpy as np
 import pytest
 
+from fastopt import plugins
+from fastopt.bench.contenders import case_from
 from fastopt.records import TABLES
 from fastopt.study import timing
 from fastopt.study.config import StudyConfig
 from fastopt.study.plan import plan
-from fastopt.training.datasets import digits
-from fastopt.training.threads import one_blas_thread
+from fastopt.study.timing import TimingPass, training_case
+from fastopt.study.work import QUALIFYING_BLOCKS, ROUND_BLOCKS
+from fastopt.training.datasets import digits, make_linear
 
-ROUNDS = 4
+ROUNDS = 4  # one more than a process does
 CONFIG = StudyConfig(model="softmax", optimizers=("sgd", "adam"), batch_sizes=("64", "full"), timing_rounds=ROUNDS)
 DIGITS = digits()
 N = int(DIGITS.train.size)
 
 
-def timed(config=CONFIG, rates=None, stop=None, tick=lambda cell, blocks: None, first=1):
+def timing_pass(config=CONFIG, rates=None, tick=lambda cell, blocks: None):
     study = plan(config, DIGITS)
     rates = dict.fromkeys(study.cells, 0.01) if rates is None else {cell: rates[cell.optimizer] for cell in study.cells}
-    stop = np.zeros(1, dtype=np.int64) if stop is None else stop
-    with one_blas_thread():
-        return list(itertools.chain(*timing.timed_rounds(study, rates, stop, tick, first)))
+    return TimingPass(study, rates, tick)
+
+
+def timed(*settings, first=1, **more):
+    return list(itertools.chain(*timing_pass(*settings, **more).rounds(first)))
 
 
 @pytest.fixture(scope="module")
@@ -45,8 +55,8 @@ def test_every_cell_is_timed_in_every_round(blocks):
     assert {number for number, *_ in found} == set(range(1, ROUNDS + 1))
 
 
-def test_progress_counts_the_warm_up_round_too(blocks):
-    assert blocks[1] == [timing.WARM_UP_BLOCKS] * 4 + [1] * ROUNDS * 4
+def test_progress_counts_what_goes_before_the_rounds_too(blocks):
+    assert blocks[1] == [QUALIFYING_BLOCKS] * 4 + [ROUND_BLOCKS] * ROUNDS * 4
 
 
 def test_every_record_is_complete_and_its_numbers_are_positive(blocks):
@@ -58,6 +68,13 @@ def test_every_record_is_complete_and_its_numbers_are_positive(blocks):
         assert 0 < block["time_s"] < 60
         assert block["backend"] in ("serial", "parallel")
         assert block["steps"] == block["epochs"] * math.ceil(N / block["batch_size"])
+        assert block["warm"] in (0, 1)
+        assert block["switches"] >= 0
+        assert block["load"] >= 0
+
+
+def test_a_fresh_process_takes_over_every_three_rounds(blocks):
+    assert {(block["round"], block["launch"]) for block in blocks[0]} == {(1, 1), (2, 1), (3, 1), (4, 4)}
 
 
 def test_each_round_has_an_order_of_its_own(blocks):
@@ -72,7 +89,9 @@ def test_a_pass_that_goes_on_has_the_rounds_that_were_left_in_the_order_they_wou
     def orders(found):
         return [(block["round"], block["position"], cell(block)) for block in found]
 
-    assert orders(timed(first=3)) == [order for order in orders(blocks[0]) if order[0] >= 3]
+    again = timed(first=3)
+    assert orders(again) == [order for order in orders(blocks[0]) if order[0] >= 3]
+    assert {block["launch"] for block in again} == {3}
 
 
 def test_a_larger_batch_takes_more_memory(blocks):
@@ -86,24 +105,6 @@ def test_all_rounds_of_a_cell_do_the_same_work(blocks):
     assert len(work) == 4
 
 
-def test_the_warm_up_round_doubles_the_epochs_until_two_blocks_in_a_row_are_long_enough(monkeypatch):
-    epoch_s = {64: timing.MIN_BLOCK_S / 2.5, N: 2 * timing.MIN_BLOCK_S}
-    hiccups, seen = [True], []
-
-    def on_a_fake_clock(run, epochs):
-        time_s = epochs * epoch_s[run.batch_size]
-        if run.batch_size == 64 and epochs == 1 and hiccups:
-            time_s += hiccups.pop() and timing.MIN_BLOCK_S
-        seen.append((run.batch_size, epochs))
-        return time_s
-
-    monkeypatch.setattr(timing, "_timed", on_a_fake_clock)
-    found = timed(replace(CONFIG, optimizers=("sgd",), timing_rounds=2))
-    assert [epochs for size, epochs in seen if size == 64] == [1, 1, 2, 4, 4, 4, 4]
-    assert [epochs for size, epochs in seen if size == N] == [1, 1, 1, 1]
-    assert all(block["time_s"] >= timing.MIN_BLOCK_S for block in found)
-
-
 @pytest.mark.parametrize("backend", ["serial", "parallel"])
 def test_a_block_runs_on_the_backend_that_was_asked_for(backend):
     config = replace(CONFIG, backend=backend, optimizers=("sgd",), timing_rounds=1)
@@ -112,25 +113,97 @@ def test_a_block_runs_on_the_backend_that_was_asked_for(backend):
         assert backend == "parallel" or block["threads"] == 1
 
 
-def test_a_cell_that_diverges_has_no_time_and_the_others_have_theirs():
+def test_a_cell_that_diverges_has_a_reason_and_no_time_and_the_others_have_theirs():
     config = replace(CONFIG, model="mlp", batch_sizes=("64",), timing_rounds=2)
     ticks = []
-    found = timed(config, {"sgd": 1e30, "adam": 0.01}, tick=lambda cell, blocks: ticks.append(cell))
-    assert [cell(block) for block in found] == [("adam", "64")] * 2
+    found = timing_pass(config, {"sgd": 1e30, "adam": 0.01}, lambda cell, blocks: ticks.append(cell))
+    assert [cell(block) for block in itertools.chain(*found.rounds())] == [("adam", "64")] * 2
     assert len(ticks) == 3 * 2
+    (failure,) = found.failures
+    assert (failure["optimizer"], failure["batch"]) == ("sgd", "64")
+    assert "diverged" in failure["reason"]
 
 
 def test_a_cell_without_a_rate_is_not_timed():
-    study = plan(CONFIG, DIGITS)
-    stop = np.zeros(1, dtype=np.int64)
-    found = list(itertools.chain(*timing.timed_rounds(study, {study.cells[0]: 0.01}, stop, lambda cell, blocks: None)))
-    assert {cell(block) for block in found} == {("sgd", "64")}
-    assert len(found) == ROUNDS
+    study = plan(replace(CONFIG, timing_rounds=1), DIGITS)
+    found = TimingPass(study, {study.cells[0]: 0.01}, lambda cell, blocks: None)
+    assert [cell(block) for block in itertools.chain(*found.rounds())] == [("sgd", "64")]
+    assert found.failures == []
 
 
-def test_a_stop_ends_the_pass_with_keyboard_interrupt(monkeypatch):
+DEADLY = """
+import fastopt, os
+
+if {worker}:
+    class Deadly(fastopt.SGD):
+        def initial_state(self, size, dtype):
+            os.kill(os.getpid(), 9)
+    fastopt.optimizers.OPTIMIZERS["sgd"] = Deadly
+"""
+
+
+def test_a_process_that_dies_costs_one_cell_its_times_and_leaves_the_others_theirs(tmp_path, monkeypatch):
+    """SGD of the measuring process, and of no other, kills it."""
+    plugin = tmp_path / "deadly.py"
+    plugin.write_text(DEADLY.format(worker=f"os.getpid() != {os.getpid()}"))
+    monkeypatch.setattr(plugins, "_MODULES", dict(plugins._MODULES))
+    plugins.load(plugin)
+    found = timing_pass(replace(CONFIG, batch_sizes=("full",), timing_rounds=1))
+    assert [cell(block) for block in itertools.chain(*found.rounds())] == [("adam", "full")]
+    (failure,) = found.failures
+    assert failure["optimizer"] == "sgd"
+    assert "killed by SIGKILL" in failure["reason"]
+
+
+def children():
+    """The processes that this one started and that still run."""
+    listed = subprocess.run(["ps", "-o", "pid=,args=", "--ppid", str(os.getpid())], capture_output=True, text=True)
+    return [line for line in listed.stdout.splitlines() if "fastopt.bench.worker" in line]
+
+
+LINUX = pytest.mark.skipif(sys.platform != "linux", reason="counts child processes as ps on Linux does")
+
+
+@LINUX
+def test_ctrl_c_ends_the_pass_at_once_and_leaves_no_process_behind(monkeypatch):
     monkeypatch.setattr(timing, "MIN_BLOCK_S", 3600.0)  # the first block would take an hour
-    stop = np.zeros(1, dtype=np.int64)
-    threading.Timer(0.2, lambda: stop.fill(1)).start()
-    with pytest.raises(KeyboardInterrupt):
-        timed(stop=stop)
+    seen = []
+
+    def interrupt():
+        seen.extend(children())
+        os.kill(os.getpid(), signal.SIGINT)
+
+    timer = threading.Timer(3.0, interrupt)
+    timer.start()
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            timed()
+    finally:
+        timer.cancel()
+        signal.signal(signal.SIGINT, before)
+    assert len(seen) == 1
+    assert children() == []
+
+
+@LINUX
+def test_who_takes_no_more_rounds_leaves_no_process_behind():
+    with contextlib.closing(timing_pass().rounds()) as rounds:
+        next(rounds)
+        assert len(children()) == 1
+    assert children() == []
+
+
+@pytest.mark.parametrize(("model", "given"), [("mlp", {"hidden": (16, 8), "activation": "tanh"}), ("softmax", {})])
+def test_the_work_of_a_cell_comes_back_whole_from_a_record_with_products_pinned(model, given):
+    study = plan(replace(CONFIG, model=model, **given), DIGITS)
+    for one in study.cells:
+        case = training_case(study, one, 0.01)
+        assert case_from(json.loads(json.dumps(case.record()))) == case
+        assert dict(case.options) == {**given, "product": study.model.product}
+
+
+def test_a_model_that_multiplies_nothing_has_no_products_to_pin():
+    numbers = make_linear(100)
+    study = plan(replace(CONFIG, model="linear", batch_sizes=("8",), l2=0.5), numbers)
+    assert dict(training_case(study, study.cells[0], 0.01).options) == {"l2": 0.5}

@@ -22,12 +22,15 @@ import numpy.typing as npt
 
 from fastopt import plugins
 from fastopt.errors import ConfigError, unknown_name
+from fastopt.measurements import PEER
 
 # The module of each kind: its class of cases is CASE, its menu CONTENDERS (name -> class).
 KINDS = {
     "epoch": "fastopt.bench.contenders.epochs",
     "gather": "fastopt.bench.contenders.gathers",
     "order": "fastopt.bench.contenders.orders",
+    "planted": "fastopt.bench.contenders.planted",
+    "training": "fastopt.bench.contenders.training",
     "update": "fastopt.bench.contenders.updates",
 }
 
@@ -52,6 +55,11 @@ class Case(ABC):
 
     def __post_init__(self) -> None:
         check_whole(threads=(self.threads, 1), seed=(self.seed, 0))
+
+    @property
+    def cold(self) -> bool:
+        """Whether a unit that finds nothing in the caches is another thing than one that does, and worth timing."""
+        return False
 
     @property
     @abstractmethod
@@ -93,6 +101,7 @@ class Contender(ABC):
 
     name: ClassVar[str]
     packages: ClassVar[dict[str, str]] = {}  # what it needs: name to import -> name to install
+    role: ClassVar[str] = PEER  # or OURS, CEILING, PART
     answers: ClassVar[bool] = True  # False: it does not do the work of the case, and its answer is not checked
 
     @classmethod

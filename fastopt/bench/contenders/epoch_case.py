@@ -94,30 +94,10 @@ class EpochCase(Case):
 
     def arrays(self) -> Dataset:
         """Return the data, fresh, float32, all rows for training."""
-        n_distinct = min(self.n_distinct or self.n_rows, self.n_rows)
-        if self.data == "random":
-            rng = np.random.default_rng(self.seed)
-            features = rng.standard_normal((n_distinct, self.n_features), dtype=np.float32)
-            features *= np.float32(0.25)  # |x|^2 = 49 for 784 features, like the pixels of an image
-            teacher = rng.standard_normal((self.n_features, self.n_classes), dtype=np.float32)
-            labels = (features @ teacher).argmax(axis=1).astype(np.int64)
-            classes = tuple(str(k) for k in range(self.n_classes))
-        else:
-            whole = datasets.load(self.data)
-            if self.n_rows > whole.train.size:
-                raise ConfigError(f"{self.data} has {whole.train.size} training rows, the case asks for {self.n_rows}")
-            if (whole.n_features, whole.n_classes) != (self.n_features, self.n_classes):
-                raise ConfigError(
-                    f"{self.data} has {whole.n_features} features and {whole.n_classes} classes, the case "
-                    f"{self.n_features} and {self.n_classes}"
-                )
-            rows = whole.train[:n_distinct]
-            features, labels, classes = whole.features[rows], whole.labels[rows], whole.classes
-        if n_distinct < self.n_rows:
-            repeated = np.arange(self.n_rows) % n_distinct
-            features, labels = features[repeated], labels[repeated]
+        shape = self.n_features, self.n_classes
+        features, labels, classes = _data(self.data, self.n_rows, self.n_distinct or self.n_rows, *shape, self.seed)
         rows = np.arange(self.n_rows, dtype=np.int64)
-        return Dataset(self.data, features, labels, rows, rows[:0], rows[:0], classes, {})
+        return Dataset(self.data, features.copy(), labels.copy(), rows, rows[:0], rows[:0], classes, {})
 
     def start(self) -> tuple[Model, npt.NDArray[Any]]:
         """Return the model and its initial parameters (n_params,) float32: weights (in, out) by rows, then the bias."""
@@ -153,6 +133,39 @@ class EpochCase(Case):
             way = np.linalg.norm(layer - before[name])
             errors.append(np.linalg.norm(came[name] - layer) / way if way > 0 else np.abs(came[name] - layer).max())
         return float(np.max(errors))  # np.max keeps a nan, max would not
+
+
+@functools.lru_cache(maxsize=1)  # one for all blocks of a case: to draw or load it takes longer than most epochs
+def _data(
+    name: str, n_rows: int, n_distinct: int, n_features: int, n_classes: int, seed: int
+) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.int64], tuple[str, ...]]:
+    """Return features (n_rows, n_features), labels (n_rows,) and the names of the classes."""
+    draw = _drawn if name == "random" else _loaded
+    features, labels, classes = draw(name, min(n_distinct, n_rows), n_features, n_classes, seed)
+    if n_distinct < n_rows:
+        repeated = np.arange(n_rows) % n_distinct
+        features, labels = features[repeated], labels[repeated]
+    return features, labels, classes
+
+
+def _drawn(name: str, n_rows: int, n_features: int, n_classes: int, seed: int) -> Any:
+    rng = np.random.default_rng(seed)
+    features = rng.standard_normal((n_rows, n_features), dtype=np.float32)
+    features *= np.float32(0.25)  # |x|^2 = 49 for 784 features, like the pixels of an image
+    teacher = rng.standard_normal((n_features, n_classes), dtype=np.float32)
+    labels = (features @ teacher).argmax(axis=1).astype(np.int64)
+    return features, labels, tuple(str(k) for k in range(n_classes))
+
+
+def _loaded(name: str, n_rows: int, n_features: int, n_classes: int, seed: int) -> Any:
+    whole = datasets.load(name)
+    if n_rows > whole.train.size:
+        raise ConfigError(f"{name} has {whole.train.size} training rows, the case asks for {n_rows}")
+    has = whole.n_features, whole.n_classes
+    if has != (n_features, n_classes):
+        raise ConfigError(f"{name} has {has[0]} features and {has[1]} classes, the case {n_features} and {n_classes}")
+    rows = whole.train[:n_rows]
+    return whole.features[rows], whole.labels[rows], whole.classes
 
 
 @functools.lru_cache(maxsize=4)

@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from fastopt.bench.contenders import Case, Check, Contender, check_dtype, check_whole
 from fastopt.errors import ConfigError
+from fastopt.measurements import CEILING, OURS
 from fastopt.optimizers.arena import aligned_empty
 
 # Rows that a larger case is checked on: with the batches below, the last one is smaller than the others.
@@ -90,6 +91,7 @@ class Fastopt(GatherContender):
     """`fastopt.training.gather.gather`; on several threads, each takes a part of every batch, as in the driver."""
 
     name = "fastopt"
+    role: ClassVar[str] = OURS
     packages: ClassVar[dict[str, str]] = {"numba": "numba"}
     contiguous: ClassVar[bool] = False
 
@@ -106,6 +108,7 @@ class Ceiling(Fastopt):
     """The contiguous copy: as many bytes from the same data to the same place, but each batch from one piece."""
 
     name = "ceiling"
+    role: ClassVar[str] = CEILING
     answers: ClassVar[bool] = False
     contiguous: ClassVar[bool] = True
 

@@ -1,4 +1,4 @@
-"""The order of an epoch, a random permutation of the rows: ours, NumPy's and PyTorch's."""
+"""The order of an epoch, a random permutation of the rows: ours, NumPy's, PyTorch's and its DataLoader's."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fastopt.bench.contenders import Case, Check, Contender, check_whole
+from fastopt.measurements import OURS
 
 # Rows on which the answer is checked, beside those of the case: both ways that ours goes are there.
 CHECK_ROWS = 1_000
@@ -60,6 +61,7 @@ class Fastopt(Contender):
     """`fastopt.permutation`, a new epoch each time; one thread."""
 
     name = "fastopt"
+    role: ClassVar[str] = OURS
     packages: ClassVar[dict[str, str]] = {"numba": "numba"}
     method: ClassVar[str] = "fisher_yates"
 
@@ -128,10 +130,36 @@ class TorchRandperm(Contender):
         return array
 
 
+class TorchSampler(Contender):
+    """What a `DataLoader(shuffle=True)` takes its rows from: `RandomSampler`, here made into the list that it yields.
+
+    It permutes with `torch.randperm` and hands out Python ints, one by one.
+    """
+
+    name = "torch sampler"
+    packages: ClassVar[dict[str, str]] = {"torch": "torch"}
+
+    def prepare(self, case: OrderCase) -> None:
+        import torch
+
+        torch.set_num_threads(case.threads)
+        torch.manual_seed(case.seed)
+        self.sampler = torch.utils.data.RandomSampler(range(case.n))
+
+    def run(self, repeats: int) -> None:
+        sampler = self.sampler
+        for _ in range(repeats):
+            self.order = list(sampler)
+
+    def result(self) -> npt.NDArray[Any]:
+        return np.array(self.order, np.int64)
+
+
 CASE = OrderCase
 CONTENDERS: dict[str, type[Contender]] = {
     "fastopt": Fastopt,
     "fastopt bijection": FastoptBijection,
     "numpy": NumpyPermutation,
     "torch": TorchRandperm,
+    "torch sampler": TorchSampler,
 }

@@ -3,13 +3,21 @@
 "momentum" is heavy ball here, v = b v + g; p -= lr v, since that is the form PyTorch has: `Momentum(form="heavy_ball")`
 against `torch.optim.SGD(momentum=0.9)` and `optax.sgd(momentum=0.9)`. RMSprop decays with 0.9 on all sides (PyTorch's
 own default is 0.99). Adam's and RMSprop's eps stand outside the root (optax's RMSprop has it inside unless told).
+
+Keras's and scikit-learn's Adam is the shorter form at the end of the paper's section 2, with "epsilon hat":
+p -= lr sqrt(1 - beta2^t) / (1 - beta1^t) m / (sqrt(v) + e), which is ours for e = eps sqrt(1 - beta2^t). But e does not
+change there, and `short_form_eps` is that of the first step: later v has grown away from it. Keras's RMSprop has eps
+inside the root and no other form; eps^2 there is eps where there is no gradient at all.
 """
 
 from __future__ import annotations
 
 import functools
+import math
 from collections.abc import Sequence
 from typing import Any
+
+import numpy as np
 
 from fastopt.errors import unknown_name
 from fastopt.kernels.reference import FORMULAS
@@ -52,7 +60,7 @@ def formula_step(name: str, params: Any, grad: Any, state: Sequence[Any], step: 
 
 
 def torch_optimizer(name: str, params: Any, **mode: bool) -> Any:
-    """Return PyTorch's optimizer `name`; `mode` is foreach=True or fused=True (RMSprop has no fused)."""
+    """Return PyTorch's optimizer `name`; `mode` is foreach or fused (RMSprop has no fused)."""
     import torch
 
     hyper = HYPER[name]
@@ -65,6 +73,28 @@ def torch_optimizer(name: str, params: Any, **mode: bool) -> Any:
             return torch.optim.RMSprop(params, lr=rate, alpha=hyper["beta"], eps=hyper["eps"], **mode)
         case _:
             return torch.optim.SGD(params, lr=rate, momentum=hyper.get("beta", 0.0), **mode)
+
+
+def keras_optimizer(name: str) -> Any:
+    """Return Keras's optimizer `name`; Keras's momentum is Caffe's form, heavy ball's at a constant learning rate."""
+    import keras
+
+    hyper = HYPER[name]
+    rate = hyper["learning_rate"]
+    match name:
+        case "adam":
+            return keras.optimizers.Adam(rate, beta_1=hyper["beta1"], beta_2=hyper["beta2"], epsilon=short_form_eps())
+        case "rmsprop":
+            return keras.optimizers.RMSprop(rate, rho=hyper["beta"], epsilon=hyper["eps"] ** 2)
+        case _:
+            beta = np.float64(hyper.get("beta", 0.0))  # a plain float would become float32 on its way, in float64 too
+            return keras.optimizers.SGD(rate, momentum=beta)
+
+
+def short_form_eps() -> float:
+    """Return the eps with which the short form of Adam does our first step exactly, and the later ones nearly."""
+    hyper = HYPER["adam"]
+    return hyper["eps"] * math.sqrt(1.0 - hyper["beta2"])
 
 
 def optax_optimizer(name: str) -> Any:

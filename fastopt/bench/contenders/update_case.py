@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from fastopt.bench.contenders import Case, Check, Contender, check_dtype, check_whole
 from fastopt.bench.contenders.recipes import check_optimizer, formula_step, rule_of
+from fastopt.bench.flush import largest_cache
 from fastopt.errors import ConfigError, PeerUnavailable
 from fastopt.optimizers.arena import aligned_empty
 
@@ -24,6 +25,10 @@ CHECK_STEPS = 10
 CHECK_GRADIENTS = 3
 # A larger case is checked on about so many elements; odd, so that vector and thread remainders are there.
 CHECK_ELEMENTS = 1_000_003
+
+# So many numbers are drawn, and a longer array repeats them: to draw 1e8 takes seconds, in every block. An odd number,
+# so that no block or vector of elements meets the same numbers at the same place again.
+DRAWN = 2**20 - 1
 
 
 @dataclass(frozen=True)
@@ -54,6 +59,11 @@ class UpdateCase(Case):
             raise ConfigError(f"{self.n} elements cannot be divided among {self.n_tensors} tensors of equal size")
 
     @property
+    def cold(self) -> bool:
+        """Whether the arrays fit into the caches; those of a larger case are never there."""
+        return self.n * np.dtype(self.dtype).itemsize * (2 + self.n_states) < largest_cache()
+
+    @property
     def label(self) -> str:
         """Such as "adam float32 3e+05 elements in 300 tensors"; one tensor is not mentioned."""
         tensors = f" in {self.n_tensors} tensors" if self.n_tensors > 1 else ""
@@ -77,12 +87,11 @@ class UpdateCase(Case):
         """Return fresh parameters (n,), normal of deviation 0.05, and `n_gradients` standard normal gradients (n,).
 
         Each starts at a multiple of 64 bytes, as PyTorch's own arrays do, so that memory is alike for all contenders.
+        What is longer than DRAWN repeats itself after as many elements.
         """
         rng = np.random.default_rng(self.seed)
         dtype: Any = np.dtype(self.dtype)
-        params, *grads = (
-            rng.standard_normal(dtype=dtype, out=aligned_empty(self.n, dtype)) for _ in range(1 + self.n_gradients)
-        )
+        params, *grads = (_normals(rng, self.n, dtype) for _ in range(1 + self.n_gradients))
         params *= dtype.type(0.05)
         return params, grads
 
@@ -114,6 +123,15 @@ def reference(case: UpdateCase, steps: int) -> tuple[npt.NDArray[np.float64], np
         grad = grads[(step - 1) % len(grads)].astype(np.float64)
         params, state = formula_step(case.optimizer, params, grad, state, step)
     return start.astype(np.float64), params
+
+
+def _normals(rng: np.random.Generator, n: int, dtype: np.dtype[Any]) -> npt.NDArray[Any]:
+    """Return standard normal numbers (n,), aligned to a cache line: DRAWN of them at most, and then the same again."""
+    array = aligned_empty(n, dtype)
+    rng.standard_normal(dtype=dtype.type, out=array[:DRAWN])
+    for start in range(DRAWN, n, DRAWN):
+        array[start : start + DRAWN] = array[: min(DRAWN, n - start)]
+    return array
 
 
 class UpdateContender(Contender):

@@ -2,16 +2,27 @@
 
 from __future__ import annotations
 
-import functools
 from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
 
+from fastopt.bench.ceilings.traffic import aligned_rows, stream_kernel
 from fastopt.bench.contenders import Contender
+from fastopt.bench.contenders.keras_peers import Keras
 from fastopt.bench.contenders.recipes import fastopt_optimizer, formula_step
+from fastopt.bench.contenders.repeat import repeated_with
 from fastopt.bench.contenders.update_case import UpdateCase, UpdateContender, joined
-from fastopt.bench.contenders.update_peers import DeepSpeed, Optax, TorchForeach, TorchFused, TorchFusedDirect
+from fastopt.bench.contenders.update_peers import DeepSpeed, Optax
+from fastopt.bench.contenders.update_torch import (
+    TorchCompile,
+    TorchForeach,
+    TorchForLoop,
+    TorchFused,
+    TorchFusedDirect,
+)
+from fastopt.measurements import CEILING, OURS
+from fastopt.optimizers.crossover import parallel_from
 
 __all__ = [
     "CASE",
@@ -25,13 +36,11 @@ __all__ = [
     "UpdateCase",
 ]
 
-# Elements from which a step is compared with the ceiling: below, starting the threads takes longer than the traffic.
-CEILING_FROM = 1_000_000
-
 
 class Fastopt(UpdateContender):
     """`Optimizer.step`, as a user calls it. A subclass chooses the backend, and what it is called with."""
 
+    role: ClassVar[str] = OURS
     packages: ClassVar[dict[str, str]] = {"numba": "numba"}
     backend: ClassVar[str] = "auto"
 
@@ -49,9 +58,7 @@ class Fastopt(UpdateContender):
         self.grad = self.grads[which]
 
     def step(self, repeats: int) -> None:
-        step, params, grad = self.optimizer.step, self.params, self.grad
-        for _ in range(repeats):
-            step(params, grad)
+        repeated_with(self.optimizer.step, repeats, self.params, self.grad)
 
     def result(self) -> npt.NDArray[Any]:
         array: npt.NDArray[Any] = self.params
@@ -74,6 +81,10 @@ class FastoptParallel(FastoptSerial):
 
     name = "fastopt parallel"
     backend: ClassVar[str] = "parallel"
+
+    @classmethod
+    def suits(cls, case: UpdateCase) -> bool:
+        return super().suits(case) and case.threads > 1
 
 
 class FastoptList(Fastopt):
@@ -139,17 +150,20 @@ class NumpyUnfused(UpdateContender):
 class Ceiling(UpdateContender):
     """The bare traffic of a step: the same arrays read and written in place, with one multiplication and addition each.
 
-    On all threads of the case, with Numba, all arrays aligned. What an update takes at least on this machine, in the
-    same run; it does no optimizer's work, so there is no answer to check.
+    With Numba, all arrays aligned, the steps counted in compiled code: what the traffic of an update of this size takes
+    at least on this machine, in the same run, without a call from Python. Where `backend="auto"` goes parallel it runs
+    on all threads of the case, below in a serial loop without a parallel region: which one is fixed when it is
+    prepared, not by trying both. It does no optimizer's work, so there is no answer to check.
     """
 
     name = "ceiling"
+    role: ClassVar[str] = CEILING
     packages: ClassVar[dict[str, str]] = {"numba": "numba"}
     answers: ClassVar[bool] = False
 
     @classmethod
     def suits(cls, case: UpdateCase) -> bool:
-        return case.n >= CEILING_FROM and case.n_tensors == 1
+        return case.n_tensors == 1
 
     def allocate(self, params: list[npt.NDArray[Any]], grads: list[list[npt.NDArray[Any]]]) -> None:
         n, n_arrays = self.case.n, 1 + len(grads)
@@ -157,76 +171,18 @@ class Ceiling(UpdateContender):
         for row, array in zip(rows, (params[0], *(grad for (grad,) in grads)), strict=False):
             row[:n] = array
         self.params, self.grads, self.state = rows[0, :n], rows[1:n_arrays, :n], rows[n_arrays:]
-        self.stream = stream_kernel(self.case.n_states)
-        nothing = self.params[:0]
-        self.stream(nothing, nothing, self.state[:, :0].copy(), nothing.dtype.type(0))  # compiles
+        self.stream = stream_kernel(self.case.n_states, parallel=self.case.threads > 1 and n >= parallel_from())
+        self.use(0)
+        self.step(0)  # compiles
 
     def use(self, which: int) -> None:
         self.grad = self.grads[which]
 
     def step(self, repeats: int) -> None:
-        stream, params, grad, state = self.stream, self.params, self.grad, self.state
-        rate = params.dtype.type(1e-3)
-        for _ in range(repeats):
-            stream(params, grad, state, rate)
+        self.stream(self.params, self.grad, self.state, self.params.dtype.type(1e-3), repeats)
 
     def result(self) -> npt.NDArray[Any]:
         return self.params
-
-
-def aligned_rows(n_rows: int, n: int, dtype: np.dtype[Any]) -> npt.NDArray[Any]:
-    """Return zeros (n_rows, n or a little more), contiguous, where each row starts at the start of a cache line."""
-    line = 64 // dtype.itemsize
-    width = -(-n // line) * line
-    raw = np.zeros(n_rows * width + line, dtype)
-    start = -raw.ctypes.data % 64 // dtype.itemsize
-    return raw[start : start + n_rows * width].reshape(n_rows, width)
-
-
-@functools.cache
-def stream_kernel(n_states: int) -> Any:
-    """Return a compiled function of params (n,), grads (n,), state (n_states, n), rate: adds rate * grads to the rest.
-
-    `n_states` is 0, 1 or 2; rows of `state` may be longer than n. A block at a time, and a loop of its own for each
-    number of states, as in the kernels that it is the ceiling of: in the parallel loop itself it would not vectorise.
-    """
-    from numba import njit, prange
-
-    from fastopt.kernels.cpu import BLOCK
-
-    @njit(error_model="numpy")  # type: ignore[untyped-decorator]
-    def add_to_1(params: Any, grads: Any, rate: Any) -> None:
-        for i in range(params.size):
-            params[i] += rate * grads[i]
-
-    @njit(error_model="numpy")  # type: ignore[untyped-decorator]
-    def add_to_2(params: Any, grads: Any, m: Any, rate: Any) -> None:
-        for i in range(params.size):
-            change = rate * grads[i]
-            params[i] += change
-            m[i] += change
-
-    @njit(error_model="numpy")  # type: ignore[untyped-decorator]
-    def add_to_3(params: Any, grads: Any, m: Any, v: Any, rate: Any) -> None:
-        for i in range(params.size):
-            change = rate * grads[i]
-            params[i] += change
-            m[i] += change
-            v[i] += change
-
-    @njit(parallel=True, error_model="numpy")  # type: ignore[untyped-decorator]
-    def stream(params: Any, grads: Any, state: Any, rate: Any) -> None:
-        for block in prange((params.size + BLOCK - 1) // BLOCK):
-            start, stop = block * BLOCK, min((block + 1) * BLOCK, params.size)
-            p, g = params[start:stop], grads[start:stop]
-            if n_states == 0:
-                add_to_1(p, g, rate)
-            elif n_states == 1:
-                add_to_2(p, g, state[0, start:stop], rate)
-            else:
-                add_to_3(p, g, state[0, start:stop], state[1, start:stop], rate)
-
-    return stream
 
 
 CASE = UpdateCase
@@ -236,10 +192,13 @@ CONTENDERS: dict[str, type[Contender]] = {
     "fastopt list": FastoptList,
     "fastopt flat": FastoptFlat,
     "numpy": NumpyUnfused,
+    "torch for-loop": TorchForLoop,
     "torch foreach": TorchForeach,
     "torch fused": TorchFused,
     "torch fused direct": TorchFusedDirect,
+    "torch compile": TorchCompile,
     "optax": Optax,
     "deepspeed": DeepSpeed,
+    "keras": Keras,
     "ceiling": Ceiling,
 }

@@ -4,13 +4,13 @@ from fastopt.records import Records
 from fastopt.report.cells import Cell, cells
 from fastopt.report.curves import curves
 from fastopt.report.figures.against_batch import memory_figure, time_and_loss
-from fastopt.report.figures.figure import Figure, Panel, png, svg
+from fastopt.report.figures.figure import Figure, Panel, png, svg, write_figures
 from fastopt.report.figures.heat_map import heat_map
 from fastopt.report.figures.loss_curves import by_batch, by_time, of_the_best
 from fastopt.report.figures.rates import rates_figure
 from fastopt.report.figures.valleys import by_cell, by_optimizer
 
-__all__ = ["Figure", "Panel", "figures", "png", "svg"]
+__all__ = ["Figure", "Panel", "figures", "png", "svg", "write_figures"]
 
 
 def figures(records: Records, table: list[Cell] | None = None) -> list[Figure]:

@@ -75,12 +75,15 @@ def batch_axis(axes: Axes, labels: Mapping[int, str], margin: float = 1.25) -> N
     axes.set_xlabel("batch size")
 
 
-def name_lines(axes: Axes, ends: Sequence[End]) -> None:
-    """Write each line's name beside its end on a log axis, pushed apart; too long or too many: a legend below."""
+def name_lines(axes: Axes, ends: Sequence[End], *, widest: int = 14, most: int = 9) -> None:
+    """Write each line's name beside its end, pushed apart; too long or too many: a legend below.
+
+    The vertical axis is a log axis. `widest` letters and `most` names have room beside it.
+    """
     if not ends:
         return
     longest = max(len(end.name) for end in ends)
-    if longest > 14 or len(ends) > 9:
+    if longest > widest or len(ends) > most:
         _legend_below(axes, ends, 1 if longest > 22 else 2 if longest > 8 else 5)
         return
     low, high = (math.log(value) for value in axes.get_ylim())

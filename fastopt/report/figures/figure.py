@@ -10,10 +10,12 @@ import io
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fastopt.report.figures.look import PANEL, style
+from fastopt.report.files import replace
 from fastopt.report.numbers import short
 
 if TYPE_CHECKING:
@@ -87,6 +89,19 @@ def png(figure: Figure, path: Path) -> None:
         for axes in grid[len(figure.panels) :]:
             axes.set_axis_off()
         canvas.savefig(path, dpi=130, metadata={"Software": None})
+
+
+def write_figures(figures: Sequence[Figure], folder: Path) -> list[Path]:
+    """Write each figure that has data into `folder`, as PNG with its data as CSV beside it; return the files."""
+    folder.mkdir(exist_ok=True)
+    written = []
+    for figure in figures:
+        if figure.data is not None:
+            image, data = folder / f"{figure.key}.png", folder / f"{figure.key}.csv"
+            replace(image, partial(png, figure))
+            replace(data, partial(figure.data.to_csv, index=False))
+            written += [image, data]
+    return written
 
 
 def _attribute(text: str) -> str:

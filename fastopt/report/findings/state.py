@@ -6,12 +6,17 @@ from fastopt.records import Records
 from fastopt.report import setting
 from fastopt.report.cells import Cell
 from fastopt.report.findings.finding import Finding
-from fastopt.report.findings.phrases import cell_listing
+from fastopt.report.findings.phrases import cell_listing, listing
 
 
 def missing(records: Records, table: list[Cell]) -> list[Finding]:
     """Return a warning for each thing that is not there."""
-    texts = [*_unfinished(records), *_without_finals(table), *_short_of_finals(records, table), *_untimed(table)]
+    texts = [
+        *_unfinished(records),
+        *_without_finals(table),
+        *_short_of_finals(records, table),
+        *_untimed(records, table),
+    ]
     return [Finding(text, "warning") for text in texts]
 
 
@@ -48,10 +53,14 @@ def _short_of_finals(records: Records, table: list[Cell]) -> list[str]:
     return [f"{text}{cell_listing(short)}."]
 
 
-def _untimed(table: list[Cell]) -> list[str]:
+def _untimed(records: Records, table: list[Cell]) -> list[str]:
     untimed = [cell for cell in table if not cell.epoch_times_s]
     if not untimed:
         return []
+    reasons = dict.fromkeys(failure["reason"] for failure in records.meta.get("untimed") or ())
+    why = f" The timing pass said: {listing(reasons)}." if reasons else ""
     if len(untimed) == len(table):
-        return ["No timings are recorded: this page says nothing about time per step or epoch, or seconds to a loss."]
-    return [f"{len(untimed)} of {len(table)} cells have no timings: {cell_listing(untimed)}."]
+        text = "No timings are recorded: this page says nothing about time per step or epoch, or seconds to a loss."
+    else:
+        text = f"{len(untimed)} of {len(table)} cells have no timings: {cell_listing(untimed)}."
+    return [f"{text}{why}"]

@@ -1,7 +1,8 @@
-"""What to mind: rates at the edge, lost runs, sums of gradients, a budget of seconds."""
+"""What to mind: rates at the edge, lost runs, sums of gradients, a budget of seconds, timing beside others."""
 
 from __future__ import annotations
 
+from fastopt.bench.contention import MOST_NOISY
 from fastopt.records import Records
 from fastopt.report import setting
 from fastopt.report.cells import Cell
@@ -12,7 +13,7 @@ from fastopt.report.numbers import number, rate
 
 def trouble(records: Records, table: list[Cell]) -> list[Finding]:
     """Return warnings about what is there."""
-    texts = [*_summed(records, table), *_edges(table), *_clock(records), *_lost(table)]
+    texts = [*_summed(records, table), *_edges(table), *_clock(records), *_lost(table), *_noisy(table)]
     found = [Finding(text, "warning") for text in texts]
     finals = sum(cell.finals for cell in table)
     if finals and finals == sum(cell.finished for cell in table):
@@ -69,3 +70,12 @@ def _lost(table: list[Cell]) -> list[str]:
     if cut:
         found.append(f"{cut} of {number(finals)} final runs were interrupted and are left out.")
     return found
+
+
+def _noisy(table: list[Cell]) -> list[str]:
+    noisy = [cell for cell in table if cell.contention.disturbed]
+    if not noisy:
+        return []
+    text = f"{len(noisy)} of {len(table)} cells were timed beside other work, or before they were warm: "
+    text += f"more than {100 * MOST_NOISY:.0f} % of their blocks were noisy. Their times are the less certain for it: "
+    return [f"{text}{cell_listing(noisy)}."]

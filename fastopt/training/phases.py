@@ -1,0 +1,57 @@
+"""A run with phases of its steps left out: a phase costs what a step takes longer with it.
+
+Where a step takes a hundred nanoseconds, a clock inside it would be much of what it measures. A run without a phase
+trains nothing sensible; its time is all that is looked at.
+"""
+
+from __future__ import annotations
+
+import functools
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from numba import cfunc, types
+
+from fastopt.errors import unknown_name
+from fastopt.kernels.cpu import COMPILE_OPTIONS, FLOATS, named
+from fastopt.training.models import Model, compiled_loss_and_grad
+from fastopt.training.run import Run
+
+
+def leave_out(run: Run, phase: str) -> None:
+    """Let all further steps of `run` do without `phase`.
+
+    "order": the rows come as they lie; "model": no row is read, loss and gradient are zero; "update": nothing moves.
+    Raises ConfigError for another phase.
+    """
+    dtype = run.params.dtype
+    match phase:
+        case "order":
+            run.sampling = "sequential"
+        case "model":
+            run.grads[:] = 0
+            run.loss_and_grad = compiled_loss_and_grad(_Nothing(), dtype).address
+        case "update":
+            run.update = _no_update(dtype).address
+        case _:
+            raise unknown_name("phase", phase, ("order", "model", "update"))
+
+
+class _Nothing(Model):
+    """A model that leaves gradients as they are."""
+
+    @staticmethod
+    def loss_and_grad(params, X, Y, rows, grads, workspace, shape, args, buffers, training):  # type: ignore[no-untyped-def]
+        return 0.0
+
+
+@functools.cache
+def _no_update(dtype: npt.DTypeLike) -> Any:
+    f = FLOATS[np.dtype(dtype)]
+    signature = types.void(f[::1], f[:, ::1], f[:, ::1], types.float64[::1], types.int64, types.float64)
+
+    def update(params, grads, state, hyper, step, grad_scale):  # type: ignore[no-untyped-def]
+        pass
+
+    return cfunc(signature, **COMPILE_OPTIONS)(named(update, f"none_{np.dtype(dtype).name}"))

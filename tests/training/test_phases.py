@@ -1,0 +1,47 @@
+"""A run with a phase left out does everything else as before."""
+
+import numpy as np
+import pytest
+
+from fastopt import Adam
+from fastopt.errors import ConfigError
+from fastopt.training import datasets
+from fastopt.training.models import Dense
+from fastopt.training.phases import leave_out
+from fastopt.training.run import Run
+
+
+def advanced(phase, dtype, parallel, samples=400):
+    data = datasets.load("blobs", dtype=dtype)
+    model = Dense((data.n_features, 8, data.n_classes))
+    run = Run(data, model, Adam(1e-2), batch_size=32, seed=3, parallel=parallel)
+    if phase:
+        leave_out(run, phase)
+    run.advance(samples)
+    return run
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("parallel", [False, True])
+def test_each_phase_can_be_left_out_and_the_steps_are_as_many(dtype, parallel):
+    whole = advanced(None, dtype, parallel)
+    start = whole.model.init(3, dtype)
+    without_order, without_model, without_update = (
+        advanced(phase, dtype, parallel) for phase in ("order", "model", "update")
+    )
+    assert whole.steps == without_order.steps == without_model.steps == without_update.steps == 13
+    assert not np.array_equal(whole.params, start)
+    # sequential: it learns, from other batches
+    assert not np.array_equal(without_order.params, whole.params)
+    assert not np.array_equal(without_order.params, start)
+    # no gradient: Adam stands still; no update: gradients are there, and nothing moves
+    assert np.array_equal(without_model.params, start)
+    assert not without_model.grads.any()
+    assert np.array_equal(without_update.params, start)
+    assert without_update.grads.any()
+    assert not without_update.state.any()
+
+
+def test_another_phase_is_refused():
+    with pytest.raises(ConfigError, match=r'unknown phase "gather".*known: model, order, update'):
+        advanced("gather", "float32", False)
