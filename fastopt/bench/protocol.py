@@ -43,6 +43,8 @@ CLOCK_STEPS = 100
 WINDOWS, LARGE_WINDOWS = 10, 3
 # A verdict takes three launches; the interval of a median, a nonparametric one, takes six.
 LEAST_LAUNCHES = 6
+# Where a round takes longer, a launch has this one only: launches are what intervals are made of.
+LONG_ROUND_S = 10.0
 # Launches beyond the plan, when a precision is asked for that the noise does not let us reach.
 MOST_TIMES = 4
 
@@ -52,7 +54,7 @@ class Protocol:
     """How a measurement is taken.
 
     launches           how often all processes are started anew; None plans it from the number of verdicts
-    rounds             of each comparison within a launch
+    rounds             of each comparison within a launch; one alone where a round takes longer than ten seconds
     min_block_s        least seconds of a hot block; decides, for each contender, how many units a block holds
     settle_s           seconds of rest before each block: a thread pool spins for some milliseconds after its last work
     cold               whether each round also times one unit with the caches flushed
@@ -208,15 +210,16 @@ class Measuring:
                 qualify(entry, pool, self.protocol)
         order = random.Random(f"{self.protocol.seed} {launch} {index}")
         for number in range(self.protocol.rounds):
+            begun = self.clock()
             take_round(entries, pool, launch, number, order, self.protocol)
-            if self._spent():
+            if self._spent() or self.clock() - begun > LONG_ROUND_S:
                 break
         comparison.stopped = self._reason_to_stop(comparison, launch)
         self.observe(comparison.label, self._share(index))
 
     def _share(self, index: int) -> float:
         """The part of the planned work that one launch of a comparison is: a guess from the bytes that it moves."""
-        weights = [1.0 + comparison.bytes_per_step / 1e8 for comparison in self.measurement.comparisons]
+        weights = [1.0 + comparison.bytes_per_step / 1e9 for comparison in self.measurement.comparisons]
         return weights[index] / sum(weights) / self.launches
 
     def _reason_to_stop(self, comparison: Comparison, launch: int) -> str:

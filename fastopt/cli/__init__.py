@@ -3,12 +3,14 @@ the menus, `fastopt kernels` and `fastopt epochs` time update steps and epochs b
 gate` says whether anything got slower, `fastopt selftest` lets the instrument check itself, `fastopt info` tells what
 the machine is and can do, `fastopt calibrate` measures from which size on updates use all threads.
 
-Exit codes: 0 done, 2 bad input (one line on standard error), 130 interrupted; `fastopt gate --help` has its own.
+Exit codes: 0 done, 2 bad input (one line on standard error), 130 interrupted, 141 its output was cut off;
+`fastopt gate --help` has its own.
 """
 
 from __future__ import annotations
 
 import argparse
+import os
 import shlex
 import sys
 from collections.abc import Sequence
@@ -48,30 +50,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code."""
     argv = list(sys.argv[1:] if arguments is None else arguments)
     try:
-        options = _parser().parse_args(argv)
-        match options.command:
-            case "compare":
-                return compare.run(options, shlex.join(["fastopt", *argv]))
-            case "report":
-                return _report(options)
-            case "kernels":
-                return measure.kernels(options, shlex.join(["fastopt", *argv]))
-            case "epochs":
-                return measure.epochs(options, shlex.join(["fastopt", *argv]))
-            case "orders":
-                return measure.orders(options, shlex.join(["fastopt", *argv]))
-            case "gathers":
-                return measure.gathers(options, shlex.join(["fastopt", *argv]))
-            case "selftest":
-                return selftest.run(options)
-            case "info":
-                return info.run(options)
-            case "gate":
-                return gate.run(options)
-            case "list":
-                return _list(options)
-            case _:
-                return _calibrate()
+        code = _dispatch(_parser().parse_args(argv), shlex.join(["fastopt", *argv]))
+        sys.stdout.flush()
     except FastoptError as error:
         print(f"fastopt: {error}", file=sys.stderr)
         return 2
@@ -81,6 +61,37 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("fastopt: interrupted", file=sys.stderr)
         return 130
+    except BrokenPipeError:
+        # Who read our output has left, as `head` does; Python's own flush at exit must not meet the closed pipe again.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141
+    return code
+
+
+def _dispatch(options: argparse.Namespace, command: str) -> int:
+    match options.command:
+        case "compare":
+            return compare.run(options, command)
+        case "report":
+            return _report(options)
+        case "kernels":
+            return measure.kernels(options, command)
+        case "epochs":
+            return measure.epochs(options, command)
+        case "orders":
+            return measure.orders(options, command)
+        case "gathers":
+            return measure.gathers(options, command)
+        case "selftest":
+            return selftest.run(options)
+        case "info":
+            return info.run(options)
+        case "gate":
+            return gate.run(options)
+        case "list":
+            return _list(options)
+        case _:
+            return _calibrate()
 
 
 def _report(options: argparse.Namespace) -> int:

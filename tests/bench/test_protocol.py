@@ -112,6 +112,13 @@ def orders(comparison):
 # --- Order ----------------------------------------------------------------------------------------------------------
 
 
+def test_a_launch_of_long_rounds_has_one():
+    comparison = only(fake(Stage(unit_s=5.0)))
+    assert {(sample.launch, sample.round) for row in comparison.rows for sample in row.hot} == {
+        (launch, 0) for launch in range(LAUNCHES)
+    }
+
+
 def test_every_round_has_every_contender_once_and_the_baseline_twice():
     comparison = only(fake(Stage()))
     assert len(orders(comparison)) == LAUNCHES * ROUNDS

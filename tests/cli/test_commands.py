@@ -3,6 +3,7 @@
 import datetime
 import json
 import re
+import subprocess
 from importlib.metadata import version
 
 import pytest
@@ -10,6 +11,7 @@ import pytest
 from fastopt import records
 from tests.cli.process import (
     ENVIRONMENT,
+    FASTOPT,
     SMALLEST,
     SMALLEST_WITHOUT_BUDGET,
     TINY,
@@ -25,6 +27,16 @@ def test_help_names_the_commands_and_shows_examples(tmp_path):
     assert "compare" in text
     assert "report" in text
     assert "fastopt compare --optimizers sgd,adam" in text
+
+
+def test_a_reader_that_leaves_ends_it_without_a_traceback(tmp_path):
+    process = subprocess.Popen(
+        [*FASTOPT, "list"], cwd=tmp_path, env=ENVIRONMENT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    process.stdout.close()
+    assert process.stderr.read() == ""
+    assert process.wait(timeout=60) == 141
+    process.stderr.close()
 
 
 def test_the_help_of_compare_names_every_default(tmp_path):

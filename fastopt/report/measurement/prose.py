@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from fastopt.bench.contention import MOST_NOISY, MOST_TAKEN, TELLS_FROM_S
+from fastopt.bench.protocol import LONG_ROUND_S
 from fastopt.bench.verdicts import FLOOR_LEAST
 from fastopt.bench.worker import AGREE
 from fastopt.measurements import Measurement
@@ -47,7 +48,8 @@ def _rounds(measurement: Measurement, settings: Mapping[str, Any], cases: Sequen
     if measurement.meta.get("planned_launches"):
         text += f" ({measurement.meta['planned_launches']} planned, from the number of verdicts)"
     text += (
-        f". Rounds in each: {settings.get('rounds', 'not recorded')}; in a round every contender is timed once, in an "
+        f". Rounds in each: {settings.get('rounds', 'not recorded')}, or one where a round takes longer than "
+        f"{LONG_ROUND_S:g} s; in a round every contender is timed once, in an "
     )
     text += f"order drawn anew (seed {settings.get('seed', 'not recorded')}), on arrays allocated anew."
     return [
