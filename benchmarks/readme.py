@@ -1,42 +1,86 @@
 """The tables of the README, from the records: `python benchmarks/readme.py` prints them, a test holds it to them.
 
-Each row is one case of reports/kernels, epochs or logistic: our time per step, then the peers' times over ours, the
-best first, each with its 95 % interval, and with the verdict where the page does not call us faster.
+Each row is one case of reports/kernels, epochs or logistic: our time per step, then the times over ours of the best peer
+and of the best known ones, each with its 95 % interval, and with the verdict where the page does not call us faster.
+The pages have the other peers and numbers of threads.
 """
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 from fastopt import measurements
 from fastopt.bench.verdicts import Judgement, Verdict
 from fastopt.measurements import PEER
 from fastopt.report.measurement.results import CaseResults, case_results
-from fastopt.report.numbers import count, duration
+from fastopt.report.numbers import duration
 
 REPORTS = Path(__file__).resolve().parents[1] / "reports"
-TABLES = {"kernels": "one update", "epochs": "one training step", "logistic": "one training step, 512 x 20"}
+# Head of a column -> the contenders that stand for it: the first of them that was timed.
+STEP_PEERS = {
+    "PyTorch fused": ("torch fused", "torch foreach"),
+    "PyTorch compiled": ("torch compile",),
+    "optax": ("optax",),
+    "DeepSpeed": ("deepspeed",),
+    "NumPy": ("numpy",),
+}
+EPOCH_PEERS = {
+    "JAX scan": ("jax scan",),
+    "PyTorch eager": ("torch eager",),
+    "its DataLoader": ("torch dataloader",),
+    "PyTorch compiled": ("torch compile",),
+    "Keras fit": ("keras fit",),
+    "scikit-learn": ("scikit-learn mlp", "scikit-learn sgd"),
+}
+THREADS = 2
 
 
-def table(name: str, first: str) -> Iterator[str]:
-    """Yield the lines of the table of one report; `first` is the head of its first column."""
-    yield f"| {first} | fastopt | best peer | the others |"
-    yield "|---|---|---|---|"
-    for case in case_results(measurements.read(REPORTS / name)):
-        peers = [(result.name, result.to_ours) for result in case.results if result.row.role == PEER]
-        timed = sorted(((peer, found) for peer, found in peers if found), key=lambda pair: pair[1].ratio.median)
-        best, *others = [f"{peer} {words(found)}" for peer, found in timed] or ["none"]
+class Table(NamedTuple):
+    """The head of the first column, and the peers that have columns of their own."""
+
+    first: str
+    peers: Mapping[str, Sequence[str]]
+
+
+TABLES = {
+    "kernels": Table("one update", STEP_PEERS),
+    "epochs": Table("one training step", EPOCH_PEERS),
+    "logistic": Table("one training step, 512 x 20", EPOCH_PEERS),
+}
+
+
+def table(name: str) -> Iterator[str]:
+    """Yield the lines of the table of one report."""
+    first, peers = TABLES[name]
+    cases = [case for case in case_results(measurements.read(REPORTS / name)) if case.group.threads == THREADS]
+    shown = [head for head, names in peers.items() if any(_found(case, names) for case in cases)]
+    heads = [first, "fastopt", "best peer", *shown]
+    yield f"| {' | '.join(heads)} |"
+    yield "|---" * len(heads) + "|"
+    for case in cases:
         ours = duration(case.ours.step_s.median) if case.ours else "not timed"
-        yield f"| {title(case)} | {ours} | {best} | {'; '.join(others)} |"
+        best = case.best_peer
+        leader = f"{best.name} {words(best.to_ours)}" if best and best.to_ours else "none"
+        cells = [_found(case, peers[head]) for head in shown]
+        yield f"| {' | '.join([title(case), ours, leader, *map(_cell, cells)])} |"
+
+
+def _found(case: CaseResults, names: Sequence[str]) -> Judgement | None:
+    by_name = {result.name: result.to_ours for result in case.results}
+    return next((found for name in names if (found := by_name.get(name))), None)
+
+
+def _cell(found: Judgement | None) -> str:
+    return words(found) if found else ""
 
 
 def title(case: CaseResults) -> str:
-    """Return the first cell: "Adam, 1e5, 2 threads"."""
-    threads = count(case.group.threads, "thread")
+    """Return the first cell: "Adam, 1e5"."""
     size = f"batch {case.size_words}" if case.kind.name == "epoch" else case.size_words
-    return ", ".join([case.group.subject.capitalize(), size, threads])
+    return f"{case.group.subject.capitalize()}, {size}"
 
 
 def words(judgement: Judgement) -> str:
@@ -55,7 +99,7 @@ def short(value: float) -> str:
 def main(names: Sequence[str]) -> None:
     """Print the tables of the reports named, or of all."""
     for name in names or TABLES:
-        print("\n".join(table(name, TABLES[name])), end="\n\n")
+        print("\n".join(table(name)), end="\n\n")
 
 
 if __name__ == "__main__":
