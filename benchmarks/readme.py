@@ -1,8 +1,8 @@
 """The tables of the README, from the records: `python benchmarks/readme.py` prints them, a test holds it to them.
 
-Each row is one case of reports/kernels, epochs or logistic: our time per step, then the times over ours of the best peer
-and of the best known ones, each with its 95 % interval, and with the verdict where the page does not call us faster.
-The pages have the other peers and numbers of threads.
+Each row is one case of reports/kernels, epochs or logistic: our time per step, then the times over ours of the best
+peer and of the best known ones, each with its 95 % interval, and with the verdict where the page does not call us
+faster. The pages have the other peers and numbers of threads.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from fastopt import measurements
 from fastopt.bench.verdicts import Judgement, Verdict
-from fastopt.measurements import PEER
+from fastopt.optimizers import OPTIMIZERS
 from fastopt.report.measurement.results import CaseResults, case_results
 from fastopt.report.numbers import duration
 
@@ -80,7 +80,7 @@ def _cell(found: Judgement | None) -> str:
 def title(case: CaseResults) -> str:
     """Return the first cell: "Adam, 1e5"."""
     size = f"batch {case.size_words}" if case.kind.name == "epoch" else case.size_words
-    return f"{case.group.subject.capitalize()}, {size}"
+    return f"{OPTIMIZERS[case.group.subject].__name__}, {size}"
 
 
 def words(judgement: Judgement) -> str:

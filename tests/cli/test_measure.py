@@ -102,6 +102,29 @@ def test_a_logistic_model_and_a_data_set_of_ones_own_size(tmp_path):
     assert (comparison.case["data"], comparison.case["n_features"], comparison.case["n_classes"]) == ("digits", 64, 10)
 
 
+@pytest.mark.parametrize(
+    ("command", "sizes", "title"),
+    [
+        (["orders", "--sizes", "1e3,5e3"], [1_000, 5_000], "Which library shuffles fastest?"),
+        (
+            ["gathers", "--rows", "700", "--batch-sizes", "32,64"],
+            [32, 64],
+            "Which library brings a batch together fastest?",
+        ),
+    ],
+)
+def test_orders_and_gathers_have_pages_too(tmp_path, command, sizes, title):
+    lines = succeeded(fastopt(tmp_path, *command, "--threads", "1", "--peers", "numpy", *QUICK, "--out", "out"))
+    assert lines[-1] == "out/report.html"
+    found = measurements.read(tmp_path / "out")
+    assert [
+        comparison.case["n" if command[0] == "orders" else "batch_size"] for comparison in found.comparisons
+    ] == sizes
+    assert {row.status for comparison in found.comparisons for row in comparison.rows} == {TIMED}
+    assert title in (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
+    assert list((tmp_path / "out" / "figures").glob("*.png"))
+
+
 def test_contenders_that_misbehave_are_rows_with_their_reasons_and_the_others_are_timed(tmp_path):
     (tmp_path / "own.py").write_text(MISBEHAVING)
     names = "numpy,crashes,hangs,killed,wrong,raises,missing"

@@ -61,7 +61,7 @@ def test_cannot_tell_says_why() -> None:
 
 
 def test_each_peer_is_met_over_all_sizes_with_the_ends_of_its_ratios_and_no_average() -> None:
-    peers = next(f for f in found(update_measurement(**SMALL)) if f.text.startswith("Adam against each peer"))
+    peers = next(f for f in found(update_measurement(**SMALL)) if f.text.startswith("adam against each peer"))
     names = [point.partition(":")[0] for point in peers.points]
     assert names == ["numpy", "torch foreach", "torch fused", "torch fused direct", "optax"]
     pattern = r"numpy: faster in 2 of 2 cases, (\S+) \(1 thread, 1e6 elements; .* to .*\) to (\S+) \(1 thread, 1,000 el"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import itertools
 import json
 import re
 import subprocess
@@ -16,6 +17,7 @@ from rich.console import Console
 from fastopt.errors import ConfigError, StoreError
 from fastopt.measurements import FILE_NAME
 from fastopt.report import print_measurement, write_measurement
+from fastopt.report.measurement.terminal import MOST_POINTS
 
 from .measured import epoch_measurement, odd_measurement, stored, update_measurement
 
@@ -159,6 +161,11 @@ def test_the_terminal_shows_every_row_within_80_columns(make) -> None:  # type: 
     assert all(len(line.rstrip()) <= 80 for line in text.splitlines())
     assert "baseline" in text
     assert "Ours against the best peer of each case" in text
+    below = [
+        list(lines) for indented, lines in itertools.groupby(text.splitlines(), lambda x: x[:3] == "   ") if indented
+    ]
+    points = [sum(line.startswith("   - ") for line in lines) for lines in below]
+    assert 0 < max(points) <= MOST_POINTS  # what goes through more cases is in the report
     assert not re.search(r"\bnan\b", text)
 
 

@@ -81,6 +81,30 @@ KINDS = {
             _epoch_shape,
             "batch size {}",
         ),
+        Kind(
+            "order",
+            "fastopt orders",
+            "Which library shuffles fastest?",
+            "order",
+            "n",
+            "rows",
+            "row",
+            lambda case: int(case["n"]),
+            _no_shape,
+            "{} rows",
+        ),
+        Kind(
+            "gather",
+            "fastopt gathers",
+            "Which library brings a batch together fastest?",
+            "gather",
+            "batch_size",
+            "batch size",
+            "row",
+            lambda case: int(case["n_rows"]),
+            _gather_shape,
+            "batch size {}",
+        ),
     )
 }
 

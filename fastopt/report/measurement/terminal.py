@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from fastopt.measurements import Measurement
+from fastopt.report.findings.finding import Finding
 from fastopt.report.measurement.findings import findings
 from fastopt.report.measurement.results import CaseResults, Result, case_results
 from fastopt.report.measurement.words import said
@@ -15,6 +17,8 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.text import Text
 
+# A finding that goes through more cases than that does so in the report only: the table above has each of them, too.
+MOST_POINTS = 7
 _STYLES = {"": "", "faster": "green", "slower": "yellow", "unsure": "cyan"}
 
 
@@ -31,7 +35,13 @@ def print_measurement(measurement: Measurement, console: Console) -> None:
         )
         console.print(Text(legend, style="dim"))
         console.print()
-    print_findings(findings(measurement, cases), console)
+    print_findings(map(_shortened, findings(measurement, cases)), console)
+
+
+def _shortened(finding: Finding) -> Finding:
+    if len(finding.points) <= MOST_POINTS:
+        return finding
+    return replace(finding, points=(f"each of the {len(finding.points)} is in the report",))
 
 
 def _print_group(name: str, cases: list[CaseResults], console: Console) -> None:

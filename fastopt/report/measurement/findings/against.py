@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from fastopt.bench.verdicts import Verdict
 from fastopt.report.findings.finding import Finding, Kind
-from fastopt.report.findings.phrases import capital, inverse
+from fastopt.report.findings.phrases import inverse
 from fastopt.report.measurement.findings.outcome import Meeting, meetings, sentence, tally
 from fastopt.report.measurement.results import CaseResults
 from fastopt.report.numbers import count, factor, span
@@ -37,7 +37,7 @@ def against_the_best(subject: str, cases: Sequence[CaseResults]) -> list[Finding
     met = meetings(cases)
     if not met:
         return []
-    text = f"{capital(subject)} against the best peer of each case: {tally(met)}."
+    text = f"{subject} against the best peer of each case: {tally(met)}."
     return [Finding(text, _kind(met, "measured"), tuple(f"{m.case.where}: {sentence(m)}." for m in met))]
 
 
@@ -47,7 +47,7 @@ def against_each_peer(subject: str, cases: Sequence[CaseResults]) -> list[Findin
     points = [f"{name}: {_over_sizes(met)}" for name in names if (met := meetings(cases, name))]
     if not points:
         return []
-    text = f"{capital(subject)} against each peer; in brackets the case and the 95 % interval."
+    text = f"{subject} against each peer; in brackets the case and the 95 % interval."
     return [Finding(text, "measured", tuple(points))]
 
 
