@@ -1,6 +1,6 @@
 """The records of a measurement: one JSON file in the output folder, written by `fastopt.bench`, read by `fastopt.report` and the gate.
 
-Schema version 1. Times are in seconds. The file is `measurement.json`:
+Schema version 2. Times are in seconds. The file is `measurement.json`:
 
     meta          what is true of the whole: schema_version, command, kind ("update" or "epoch"), created, status
                   ("running", "finished", "budget" (spent), "interrupted"), environment (`fastopt.bench.machine`),
@@ -24,6 +24,8 @@ Schema version 1. Times are in seconds. The file is `measurement.json`:
                               that process only
             samples           columns of equal length, one entry for each timed block; see `Sample`
 
+Version 1, which is still read, has no `crowding` among the samples.
+
 A ratio between two rows pairs their samples by (launch, round); rounds of one launch share their processes. No sample is ever dropped.
 """  # noqa: E501
 
@@ -39,7 +41,7 @@ from typing import Any
 
 from fastopt.errors import StoreError, unknown_name
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 FILE_NAME = "measurement.json"
 
 TIMED, UNAVAILABLE, FAILED, SKIPPED = "timed", "unavailable", "failed", "skipped"
@@ -60,6 +62,8 @@ class Sample:
     steal_s                   the same that the hypervisor took away
     mhz                       of the processor after the block, nan where not readable
     load                      of the machine, over the last minute
+    crowding                  how many times as long arithmetic took on all its processors at once as on one alone,
+                              before the block: 2 where they share a core (`fastopt.bench.pace`); nan for one
     """
 
     launch: int
@@ -74,6 +78,7 @@ class Sample:
     steal_s: float = math.nan
     mhz: float = math.nan
     load: float = math.nan
+    crowding: float = math.nan
 
 
 @dataclass
@@ -211,6 +216,8 @@ def measurement_from(record: Any, source: str) -> Measurement:
 
 
 _NUMBERS = {"prepare_s", "first_unit_s"}
+# Fields of a sample that version 1 lacks.
+_ADDED = ("crowding",)
 _SAMPLE_FIELDS = tuple(field.name for field in fields(Sample))
 
 
@@ -233,6 +240,7 @@ def _comparison_from(record: Mapping[str, Any]) -> Comparison:
 def _row_from(record: Mapping[str, Any]) -> Row:
     columns = record["samples"]
     n = len(columns["unit_s"])
+    columns = {name: [None] * n for name in _ADDED} | columns
     samples = [Sample(**{name: _number(name, columns[name][i]) for name in _SAMPLE_FIELDS}) for i in range(n)]
     numbers = {name: math.nan if record[name] is None else record[name] for name in _NUMBERS}
     errors = [math.nan if error is None else error for error in record["errors"]]

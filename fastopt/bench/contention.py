@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from fastopt.bench.pace import CROWDED
 from fastopt.measurements import Sample
 
 # Others may take so much of a block's processor time before it is noisy.
@@ -23,6 +24,7 @@ class Contention:
     """What was seen beside some samples.
 
     samples, noisy, unwarmed   how many there are, how many were noisy, and how many of these never warmed up
+    crowded                    how many of them were timed while their processors shared a core
     taken                      median and largest share of a block's processor time that others and the hypervisor took
     switches                   most involuntary context switches in one block
     steal_s                    processor seconds that the hypervisor took, of all blocks; nan where not readable
@@ -32,6 +34,7 @@ class Contention:
     samples: int
     noisy: int
     unwarmed: int
+    crowded: int
     taken: tuple[float, float]
     switches: int
     steal_s: float
@@ -47,10 +50,11 @@ class Contention:
 def noisy(sample: Sample, threads: int) -> bool:
     """Return whether `sample`, of a case on `threads` threads, was disturbed or had not warmed up.
 
-    Disturbed: other processes and the hypervisor took more than a tenth of the block's processor time, threads times
-    its length, and more than the kernel's clock can miss. What could not be read counts as nothing taken.
+    Disturbed: its processors shared a core (`fastopt.bench.pace`), or other processes and the hypervisor took more than
+    a tenth of the block's processor time, threads times its length, and more than the kernel's clock can miss. What
+    could not be read counts as nothing taken.
     """
-    if sample.warm is False:
+    if sample.warm is False or sample.crowding >= CROWDED:
         return True
     taken_s = _taken_s(sample)
     return taken_s > TELLS_FROM_S and taken_s > MOST_TAKEN * _processor_s(sample, threads)
@@ -69,6 +73,7 @@ def together(samples: Sequence[tuple[Sample, int]]) -> Contention:
         samples=len(samples),
         noisy=sum(noisy(sample, threads) for sample, threads in samples),
         unwarmed=sum(sample.warm is False for sample, _ in samples),
+        crowded=sum(sample.crowding >= CROWDED for sample, _ in samples),
         taken=(float(np.median(taken)), max(taken)) if taken else (math.nan, math.nan),
         switches=max((sample.switches for sample, _ in samples), default=0),
         steal_s=sum(steal_s) if steal_s else math.nan,

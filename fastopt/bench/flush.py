@@ -7,7 +7,7 @@ import threading
 
 import numpy as np
 
-from fastopt.bench.machine.cpu import cache_bytes, caches
+from fastopt.bench.machine.cpu import cache_bytes, caches, usable_processors
 
 # Where the size of the last cache cannot be read.
 _USUAL_CACHE = 64 << 20
@@ -22,7 +22,7 @@ class Flusher:
 
     def __init__(self) -> None:
         self._buffer = np.ones(2 * largest_cache() // 8)
-        self._processors = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
+        self._processors = usable_processors()
 
     def flush(self) -> None:
         """Return when every cache holds nothing but the buffer."""

@@ -16,13 +16,17 @@ _FREQUENCY = Path("/sys/devices/system/cpu/cpu0/cpufreq/scaling_cur_freq")  # kH
 
 
 class Disturbance(NamedTuple):
-    """How often this process was put off a processor, and the processor seconds that others and the hypervisor took."""
+    """How often this process was put off a processor, and the processor seconds that others and the hypervisor took.
+
+    crowding is from before the block: see `fastopt.bench.pace`.
+    """
 
     switches: int
     others_s: float
     steal_s: float
     mhz: float
     load: float
+    crowding: float = math.nan
 
 
 class _Reading(NamedTuple):

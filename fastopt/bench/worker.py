@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import gc
 import json
+import math
 import os
 import queue
 import random
@@ -33,7 +34,8 @@ from fastopt import plugins
 from fastopt.bench import contenders
 from fastopt.bench.contenders import Contender
 from fastopt.bench.flush import Flusher
-from fastopt.bench.machine.cpu import use_cores
+from fastopt.bench.machine.cpu import usable_processors, use_cores
+from fastopt.bench.pace import Pace
 from fastopt.bench.watch import Watch
 
 # Up to so many bytes are allocated in front of a contender's arrays, so that these do not lie at the same place in
@@ -41,6 +43,8 @@ from fastopt.bench.watch import Watch
 BALLAST = 1 << 20
 # Two windows of a warm-up agree when their times differ by at most this share.
 AGREE = 0.02
+# So long a warm-up waits for processors that share a core to part: they do within seconds, mostly.
+PATIENCE_S = 3.0
 
 
 class Session:
@@ -50,6 +54,7 @@ class Session:
         self.contender: Contender | None = None
         self.ballast = b""
         self.flusher: Flusher | None = None
+        self.pace, self.crowding = Pace(usable_processors()), math.nan
 
     def answer(self, command: dict[str, Any]) -> dict[str, Any]:
         """Do one command and return its answer; whatever goes wrong becomes an answer too."""
@@ -96,7 +101,11 @@ class Session:
         return reason
 
     def warm_up(self, repeats: int, most: int) -> bool:
-        """Do windows of `repeats` units until two in a row agree, `most` at most; return whether two did."""
+        """Do windows of `repeats` units until two in a row agree, `most` at most; return whether two did.
+
+        It begins when the processors compute side by side, or when that took too long.
+        """
+        self.crowding = self.pace.wait(PATIENCE_S)
         before = 0
         for _ in range(most):
             now: int = self.time(repeats)["time_ns"]
@@ -118,7 +127,7 @@ class Session:
             seen = watch.end()
         finally:
             gc.enable()
-        return {"time_ns": elapsed, **seen._asdict()}
+        return {"time_ns": elapsed, **seen._replace(crowding=self.crowding)._asdict()}
 
     def time_cold(self) -> dict[str, Any]:
         """Time one unit of the prepared contender that finds nothing in the caches."""
@@ -129,7 +138,7 @@ class Session:
 
     def release(self) -> None:
         """Drop the contender with all its arrays."""
-        self.contender, self.ballast = None, b""
+        self.contender, self.ballast, self.crowding = None, b"", math.nan
         gc.collect()
 
     def _prepared(self) -> Contender:

@@ -30,6 +30,9 @@ def sample(**seen: Any) -> Sample:
         (1, {"others_s": math.nan, "steal_s": math.nan}, False),
         (1, {"warm": False}, True),
         (1, {"warm": None}, False),
+        (2, {"crowding": 1.9}, True),
+        (2, {"crowding": 1.1}, False),
+        (1, {"crowding": math.nan}, False),
     ],
 )
 def test_a_block_is_noisy_when_others_took_more_than_a_tenth_or_it_did_not_warm_up(threads, seen, expected):
@@ -44,6 +47,7 @@ def test_what_the_clock_of_the_kernel_cannot_tell_makes_no_block_noisy():
 
 def test_a_row_is_marked_when_more_than_a_fifth_of_its_blocks_are_noisy():
     quiet, loud = sample(), sample(others_s=0.2)
+    assert contention([quiet, sample(crowding=2.0)], 2).crowded == 1
     assert not contention([quiet] * 8 + [loud] * 2, 1).disturbed
     assert contention([quiet] * 7 + [loud] * 3, 1).disturbed
 

@@ -306,6 +306,16 @@ def test_a_record_is_json_holds_every_sample_and_can_be_read_again():
     assert comparison.rows[0].facts == {"versions": {"pretence": "1"}, "blas": [], "variables": {}}
 
 
+def test_an_older_record_is_read_with_what_it_lacks_missing():
+    record = json.loads(json.dumps(fake(Stage()).record()))
+    record["meta"]["schema_version"] = 1
+    for row in record["comparisons"][0]["rows"]:
+        del row["samples"]["crowding"]
+    row = only(measurement_from(record, "here")).rows[0]
+    assert len(row.samples) == LAUNCHES * ROUNDS
+    assert all(math.isnan(sample.crowding) for sample in row.samples)
+
+
 # --- What goes wrong is a row, and the others go on -----------------------------------------------------------------
 
 

@@ -41,7 +41,12 @@ def processor(root: Path = ROOT) -> dict[str, Any]:
 
 def usable_cores() -> int:
     """Return how many cores this process may run on."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return len(usable_processors()) or os.cpu_count() or 1
+
+
+def usable_processors() -> list[int]:
+    """Return the numbers of the processors that this process may run on; none where the system does not tell."""
+    return sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
 
 
 def use_cores(count: int) -> None:

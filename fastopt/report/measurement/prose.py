@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from fastopt.bench.contention import MOST_NOISY, MOST_TAKEN, TELLS_FROM_S
+from fastopt.bench.pace import CROWDED
 from fastopt.bench.protocol import LONG_ROUND_S
 from fastopt.bench.verdicts import FLOOR_LEAST
 from fastopt.bench.worker import AGREE
@@ -93,9 +94,10 @@ def judged() -> list[str]:
         "from all twins of the measurement. Verdicts are corrected together by Holm's step-down procedure, at 5 %. "
         "Rounds of one launch are not taken for independent (Kalibera & Jones 2013).",
         f"Noisy: a block in which other processes and the hypervisor took more than {MOST_TAKEN * 100:.0f} % of the "
-        f"processor time (and more than {duration(TELLS_FROM_S)}, which is what the clock of the system can tell), or "
-        f"which did not warm up. A row with more than {MOST_NOISY * 100:.0f} % noisy blocks is marked; none is left "
-        "out.",
+        f"processor time (and more than {duration(TELLS_FROM_S)}, which is what the clock of the system can tell), "
+        f"which did not warm up, or before which arithmetic took {CROWDED:g} times as long on all processors at once "
+        "as on one alone, or more: a hypervisor had put them on one core, and they did not part while it waited. "
+        f"A row with more than {MOST_NOISY * 100:.0f} % noisy blocks is marked; none is left out.",
         "Intervals in the tables and figures are each for one number at 95 %; only the verdicts are corrected for "
         "their number.",
     ]

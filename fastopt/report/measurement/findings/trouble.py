@@ -21,12 +21,14 @@ def noise(cases: Sequence[CaseResults]) -> list[Finding]:
     marked = sum(result.seen.disturbed for result in rows)
     if not seen.disturbed and not marked:
         return []
-    text = f"{number(seen.noisy)} of {number(seen.samples)} timed blocks were noisy ({number(seen.unwarmed)} did not "
-    text += f"warm up; in the others, other processes or the hypervisor took more than {MOST_TAKEN:.0%} of the "
-    text += (
+    crowded = f"{number(seen.crowded)} found their processors on one core; " if seen.crowded else ""
+    crowded = f"{number(seen.crowded)} found their processors on one core; " if seen.crowded else ""
+    text = (
+        f"{number(seen.noisy)} of {number(seen.samples)} timed blocks were noisy ({number(seen.unwarmed)} did not warm "
+        f"up; {crowded}in the others, other processes or the hypervisor took more than {MOST_TAKEN:.0%} of the "
         f"processor time), and {number(marked)} of {count(len(rows), 'row')} with more than {MOST_NOISY:.0%} of such "
+        "blocks are marked."
     )
-    text += "blocks are marked."
     if seen.disturbed:
         text += " Believe small differences here only after a second run: end what else runs on the machine, or take "
         text += "fewer threads than it has processors, and measure again."
