@@ -119,5 +119,6 @@ def test_odd_records_are_read_without_an_error() -> None:
 
 
 def test_a_kind_without_a_page_is_one_clear_error() -> None:
-    with pytest.raises(StoreError, match='no page for a measurement of kind "dance"; expected update or epoch or order or gather'):
+    known = "update or epoch or order or gather"
+    with pytest.raises(StoreError, match=f'no page for a measurement of kind "dance"; expected {known}'):
         case_results(Measurement({"kind": "dance"}))

@@ -148,7 +148,8 @@ def over_launches(samples: Iterable[Sample]) -> Interval:
     for sample in samples:
         launches.setdefault(sample.launch, []).append(sample.unit_s)
     if len(launches) == 1:
-        return timing_interval(*launches.values())
+        (only,) = launches.values()
+        return timing_interval(only)
     return median_interval([float(np.median(times)) for times in launches.values()])
 
 
