@@ -252,7 +252,7 @@ def test_plans_for_nothing_are_refused(verdicts, twins):
 def coverage(monkeypatch):
     """The script that simulates coverage and verdicts."""
     monkeypatch.syspath_prepend(str(PROOFS))
-    spec = importlib.util.spec_from_file_location("coverage_proof", PROOFS / "coverage.py")
+    spec = importlib.util.spec_from_file_location("coverage_proof", PROOFS / "simulations.py")
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
@@ -280,7 +280,7 @@ def test_the_same_seed_gives_the_same_figures(coverage):
 def test_bad_input_to_the_proof_is_one_line_and_exit_code_2(tmp_path, arguments):
     file = tmp_path / "file"
     file.touch()
-    command = [sys.executable, str(PROOFS / "coverage.py"), "--out", str(tmp_path / "out"), *arguments]
+    command = [sys.executable, str(PROOFS / "simulations.py"), "--out", str(tmp_path / "out"), *arguments]
     done = subprocess.run([part.format(file=file) for part in command], capture_output=True, text=True, timeout=120)
     assert done.returncode == 2
     assert done.stdout == ""

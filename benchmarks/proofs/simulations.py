@@ -1,4 +1,4 @@
-"""Do the statistics hold what they promise? `python benchmarks/proofs/coverage.py --out reports/proofs`
+"""Do the statistics hold what they promise? `python benchmarks/proofs/simulations.py --out reports/proofs`
 
 Simulated noise whose truth is known: how often intervals cover it, and what verdicts say. Seeds are fixed, so the same
 versions give the same figures. Writes coverage.json (every figure) and coverage.md; takes a minute or two.
@@ -50,7 +50,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def complain(message: str) -> int:
     """Print one line to stderr; returns the exit code of bad input."""
-    print(f"coverage: {message}", file=sys.stderr)
+    print(f"simulations: {message}", file=sys.stderr)
     return 2
 
 
@@ -61,7 +61,7 @@ def page(record: dict[str, Any]) -> str:
         "# Do the statistics hold what they promise?",
         "",
         f"Simulated noise whose truth is known, {draws:,} draws or comparisons of each kind, seed {record['seed']} "
-        "(made by `python benchmarks/proofs/coverage.py --out reports/proofs`; coverage.json has every figure). "
+        "(made by `python benchmarks/proofs/simulations.py --out reports/proofs`; coverage.json has every figure). "
         f"The standard error of a share of 95 % of {draws:,} is {100 * (0.95 * 0.05 / draws) ** 0.5:.1f} points.",
         "",
         "## 95 % intervals of a median",
