@@ -2,7 +2,7 @@
 
 Schema version 2. Times are in seconds. The file is `measurement.json`:
 
-    meta          what is true of the whole: schema_version, command, kind ("update" or "epoch"), created, status
+    meta          what is true of the whole: schema_version, command, kind ("update", "epoch", "order", "gather"), created, status
                   ("running", "finished", "budget" (spent), "interrupted"), environment (`fastopt.bench.machine`),
                   ceilings (`fastopt.bench.ceilings`, or null), selftest (`fastopt.bench.selftest`, or null), settings (how it was measured, by the names of
                   `fastopt.bench.protocol.Protocol`), request (what was to be measured, by the names of

@@ -68,7 +68,7 @@ class Worker:
     """A fresh interpreter for one contender; a context manager, at the end of which the process is gone.
 
     contender   a name on the menu of `kind`, or "FILE.py:Class"
-    kind        the kind of its cases: "update" or "epoch"
+    kind        the kind of its cases, such as "update"
     threads     of every thread pool in there; it is bound to as many processors
     timeout_s   seconds that one command may take
 

@@ -7,14 +7,14 @@ import contextlib
 import datetime
 import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fastopt.errors import ConfigError
 
 if TYPE_CHECKING:  # heavy imports stand where they are used: `fastopt --help` answers at once
-    from fastopt.bench.protocol import Protocol
+    from fastopt.bench.protocol import Planned, Protocol
     from fastopt.bench.requests import Request
     from fastopt.measurements import Measurement
 
@@ -193,10 +193,12 @@ def _run(request: Callable[[], Request], options: argparse.Namespace, command: s
     )
     if not plan:
         raise ConfigError("nothing to measure: no contender was made for these cases")
-    return _measure(wanted, protocol, claim(options.out, options.command), command, selftest=options.selftest)
+    return _measure(wanted, plan, protocol, claim(options.out, options.command), command, selftest=options.selftest)
 
 
-def _measure(request: Request, protocol: Protocol, folder: Path, command: str, *, selftest: bool) -> int:
+def _measure(
+    request: Request, plan: Sequence[Planned], protocol: Protocol, folder: Path, command: str, *, selftest: bool
+) -> int:
     from rich.console import Console
 
     from fastopt.bench.ceilings import measured
@@ -206,7 +208,7 @@ def _measure(request: Request, protocol: Protocol, folder: Path, command: str, *
 
     console = Console()
     seen = environment()
-    _announce(console, request, folder, seen["advice"])
+    _announce(console, plan, folder, seen["advice"])
     meta = {
         "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         "command": command,
@@ -224,7 +226,7 @@ def _measure(request: Request, protocol: Protocol, folder: Path, command: str, *
             bar.stage(label)
             bar.advance(share)
 
-        measuring = Measuring(request.plan(), protocol, meta, save=lambda found: found.write(folder), observe=observe)
+        measuring = Measuring(plan, protocol, meta, save=lambda found: found.write(folder), observe=observe)
         try:
             measuring.run()
         except KeyboardInterrupt:
@@ -256,11 +258,10 @@ def _finish(found: Measurement, folder: Path, console: Any, *, interrupted: bool
     return 0
 
 
-def _announce(console: Any, request: Request, folder: Path, advice: list[str]) -> None:
+def _announce(console: Any, plan: Sequence[Planned], folder: Path, advice: list[str]) -> None:
     def say(line: str) -> None:
         console.print(line, highlight=False, markup=False)
 
-    plan = request.plan()
     say(f"{len(plan)} comparisons of {sum(len(planned.contenders) for planned in plan)} rows; records go to {folder}")
     say("leave the machine alone meanwhile: whatever else runs is in the numbers")
     for sentence in advice:

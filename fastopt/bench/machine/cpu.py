@@ -51,10 +51,9 @@ def usable_processors() -> list[int]:
 
 def use_cores(count: int) -> None:
     """Bind this process to `count` of the cores that it may run on, if there are more."""
-    if hasattr(os, "sched_getaffinity"):
-        usable = sorted(os.sched_getaffinity(0))
-        if count < len(usable):
-            os.sched_setaffinity(0, usable[:count])
+    usable = usable_processors()
+    if count < len(usable):
+        os.sched_setaffinity(0, usable[:count])
 
 
 def physical_cores(root: Path = ROOT) -> int | None:
