@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -35,7 +36,7 @@ class Hit(NamedTuple):
 
 
 def find_hit(steps: Sequence[float], met: Sequence[bool], in_a_row: int = 2) -> Hit:
-    """Return when a run that was looked at after `steps` met its goal: `in_a_row` looks in succession, the first counts.
+    """Return when a run that was looked at after `steps` met its goal: the first of `in_a_row` looks in succession.
 
     steps      ascending, of the looks
     met        whether each of them was at the goal
@@ -44,7 +45,7 @@ def find_hit(steps: Sequence[float], met: Sequence[bool], in_a_row: int = 2) -> 
     """
     if not steps or len(steps) != len(met):
         raise ConfigError(f"looks need a step and an answer each, got {len(steps)} and {len(met)}")
-    if any(later <= before for before, later in zip(steps, steps[1:], strict=False)):
+    if any(later <= before for before, later in itertools.pairwise(steps)):
         raise ConfigError("the steps of a run's looks must ascend: sort them, and give each look once")
     streak = 0
     for i, there in enumerate(met):

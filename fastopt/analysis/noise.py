@@ -24,7 +24,7 @@ Floats = npt.NDArray[np.float64]
 
 
 class Norms(NamedTuple):
-    """Squared norms of mean gradients at the same parameters: over `small` rows (their mean, if several), over `big`."""
+    """Squared norms of mean gradients at the same parameters: over `small` rows (the mean, if several), over `big`."""
 
     small: int
     big: int

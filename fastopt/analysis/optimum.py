@@ -1,4 +1,4 @@
-"""T(B) = S(B) t(B): seconds to a goal, the batch size B* at which they are least, and what faster kernels would change."""
+"""T(B) = S(B) t(B): seconds to a goal, the batch size B* of the least, and what faster kernels would change."""
 
 from __future__ import annotations
 
