@@ -1,0 +1,85 @@
+"""Steps times seconds per step, and where that is least."""
+
+import math
+
+import numpy as np
+import pytest
+
+from fastopt.analysis.hits import Hit
+from fastopt.analysis.optimum import affine_optimum, optimum, with_faster_part
+from fastopt.analysis.resample import drawn_seeds, median_steps, resampled_medians
+from fastopt.errors import ConfigError
+
+SIZES = [2**k for k in range(11)]
+S_MIN, B_CRIT, FIXED_S, RATE = 100.0, 64.0, 1e-4, 1e6
+
+
+def tables(noise, resamples=500, seed=0):
+    rng = np.random.default_rng(seed)
+    steps, seconds = {}, {}
+    for size in SIZES:
+        factors = np.append(1.0, np.exp(rng.normal(0, noise, resamples)))
+        steps[size] = S_MIN * (1 + B_CRIT / size) * factors
+        seconds[size] = np.full(resamples + 1, FIXED_S + size / RATE)
+    return steps, seconds
+
+
+def test_the_measured_optimum_is_where_the_formula_says():
+    found = optimum(*tables(0.001))
+    best = affine_optimum(FIXED_S, RATE, B_CRIT)
+    assert best == pytest.approx(80)
+    assert found.best in (64, 128)
+    assert found.shares[found.best] > 0.9
+    assert found.times_s[64].median == pytest.approx(200 * (1e-4 + 64e-6))
+
+
+def test_noise_widens_the_range():
+    narrow, wide = optimum(*tables(0.001)), optimum(*tables(0.3))
+    assert wide.range[0] <= narrow.range[0]
+    assert wide.range[1] >= narrow.range[1]
+    assert sum(wide.shares.values()) == pytest.approx(1)
+    assert wide.range[0] < 64 < wide.range[1]
+    assert wide.times_s[64].low < narrow.times_s[64].low
+
+
+def test_batch_sizes_that_miss_are_never_best():
+    steps, seconds = tables(0.01)
+    for size in (64, 128):
+        steps[size] = np.full_like(steps[size], np.inf)
+    found = optimum(steps, seconds)
+    assert found.best in (32, 256)
+    assert found.times_s[64] == (np.inf, np.inf, np.inf)
+
+
+def test_a_faster_part_is_amdahls_law():
+    _, seconds = tables(0.0)
+    share = {size: FIXED_S / (FIXED_S + size / RATE) for size in SIZES}
+    faster = with_faster_part(seconds, share, 2.0)
+    for size in SIZES:
+        assert faster[size][0] == pytest.approx(FIXED_S / 2 + size / RATE)
+    assert with_faster_part(seconds, share, 1.0)[1][0] == pytest.approx(seconds[1][0])
+
+
+def test_bad_input():
+    steps, seconds = tables(0.01)
+    with pytest.raises(ConfigError, match="same batch sizes"):
+        optimum(steps, {1: seconds[1]})
+    with pytest.raises(ConfigError, match="reached the goal"):
+        optimum({1: np.array([np.inf])}, {1: np.array([1.0])})
+    with pytest.raises(ConfigError, match="more than 0"):
+        with_faster_part(seconds, {}, 0.0)
+
+
+def test_seeds_are_drawn_for_all_batch_sizes_together():
+    """Two batch sizes whose steps differ by a factor that is the same for each seed differ by it in each draw."""
+    hits = {1: {s: Hit(0, 10.0 + s) for s in range(6)}, 2: {s: Hit(0, 5.0 + s / 2) for s in range(6)}}
+    medians = resampled_medians(hits, drawn_seeds(range(6), 100))
+    assert medians[1].shape == (101,)
+    np.testing.assert_allclose(medians[1], 2 * medians[2])
+    assert np.unique(medians[1][1:]).size > 3
+
+
+def test_half_of_the_runs_missing_is_a_missing_median():
+    assert median_steps([Hit(0, 3), Hit(3, math.inf)]) == math.inf
+    assert median_steps([Hit(0, 3), Hit(0, 4), Hit(3, math.inf)]) == 4
+    assert median_steps([]) == math.inf
