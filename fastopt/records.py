@@ -1,17 +1,17 @@
 """The records of a study: one SQLite file in the output folder, written by `fastopt.study`, read by `fastopt.report`.
 
-Schema version 3. Times are in seconds, losses are means per row, accuracies are fractions of 1.
+Schema version 4. Times are in seconds, losses are means per row, accuracies are fractions of 1.
 
 | table   | one row is | key |
 |---------|------------|-----|
-| meta    | a fact about the whole study, as JSON text: `schema_version`, `created`, `command`, `config`, `environment`, `dataset`, `compile_time_s`, `untimed`, `status` ("running", "finished", "interrupted") | key |
+| meta    | a fact about the whole study, as JSON text: `schema_version`, `created`, `command`, `config`, `environment`, `dataset`, `compile_time_s`, `untimed`, `status` ("running", "finished", "budget" (spent), "interrupted") | key |
 | runs    | one training run, however it ended | run_id |
 | curves  | one evaluation of a run | run_id, point |
-| timings | one timed block of epochs, in a measuring process of its own, alone on the machine | optimizer, batch, round |
+| timings | one timed block of steps, in a measuring process of its own, alone on the machine | optimizer, batch, round, left_out |
 
-`runs.phase` is "search" (a trial of the learning rate), "confirm" (one of the best rates again, on a fresh seed) or "final" (the
-chosen rate, on another fresh seed). A search trial beyond `config.learning_rate_ranges` belongs to an extension of that search.
-`runs.status` is "finished", "diverged", "interrupted" or "failed", with the reason in words. `runs.seconds` and `curves.seconds`
+`runs.phase` is "search" (a trial of the learning rate), "confirm" (one of the best rates again, on a fresh seed), "final" (the
+chosen rate, on another fresh seed) or "transfer" (on the same seeds, a rate that a rule carried over from the middle batch size). A search trial beyond `config.learning_rate_ranges` belongs to an extension of that search.
+`runs.status` is "finished", "reached" (the goal), "diverged", "interrupted" or "failed", with the reason in words. `runs.seconds` and `curves.seconds`
 count the training clock *while other runs shared the machine*: they are for information. Time per step comes from `timings`.
 Test-set results are there for final runs only: the test set takes part in no choice.
 
@@ -19,13 +19,16 @@ Test-set results are there for final runs only: the test set takes part in no ch
 `init`, `l2` and `loss` are null where the model has no such thing; `model_settings` is all that it says of itself), and
 `budget` (the one bound that was given, e.g. {"epochs": 20}), `seeds` (those of the final runs), `search_seed`, `confirm_seeds`,
 `confirm_rates` (best rates that are run again, at most), `extensions` and `extension_trials` (how often a search may go on beyond its
-edge, and by how many trials), `workers` (runs that trained side by side), `plugins` (name and SHA-256 of each file), `n_params`.
+edge, and by how many trials), `workers` (runs that trained side by side), `plugins` (name and SHA-256 of each file), `n_params`,
+and where a goal was set `goal` ({"metric", "value", "in_a_row"}), `study_budget_s`, `cutoff` (a run is given up after so many times
+the fewest steps to the goal that its optimizer and batch size are known to take) and `waves` (of the search, coarse to fine).
 
 `compile_time_s` is what the runs needed; measuring processes compile for themselves, before they time. `untimed` is a list of the
 cells that have a rate and could not be timed: {"optimizer", "batch", "reason"}.
 
 Older versions are still read. Version 1 has no `confirm`, no `timings.memory_bytes`, and `epochs` for `budget`; version 2 has no
-`untimed`, and timed inside its own process: no `timings.launch` and what comes after it. What a version lacks is missing when read.
+`untimed`, and timed inside its own process: no `timings.launch` and what comes after it; version 3 has no goals, and whole epochs in every timed block. What a version lacks
+is missing when read.
 """  # noqa: E501
 
 from __future__ import annotations
@@ -43,7 +46,7 @@ from fastopt.errors import StoreError
 if TYPE_CHECKING:
     import pandas as pd
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 FILE_NAME = "records.sqlite"
 
 # One place for every column: the tables are created from this, and rows are checked against it.
@@ -69,6 +72,11 @@ TABLES: dict[str, dict[str, str]] = {
         "best_validation_loss": "REAL",  # lowest over all evaluations
         "test_loss": "REAL",
         "test_accuracy": "REAL",
+        "cutoff": "INTEGER",  # steps after which a run towards a goal is given up; missing: none but its length
+        "hit_after": "REAL",  # the goal was met after so many steps,
+        "hit_by": "REAL",  # and by so many: missing where it was missed; both where no goal was set
+        "goal_best": "REAL",  # the best value of the goal's metric over all evaluations
+        "rule": "TEXT",  # that carried the rate over from another batch size, of runs of phase "transfer"
     },
     "curves": {
         "run_id": "TEXT NOT NULL",
@@ -82,6 +90,12 @@ TABLES: dict[str, dict[str, str]] = {
         "validation_accuracy": "REAL",
         "learning_rate": "REAL",
         "gradient_norm": "REAL",
+        # Squared norms of the last batch's mean gradient and of its chunks', and how many rows these have; only where a
+        # goal is set. See `fastopt.training.history.Squares`.
+        "small": "REAL",
+        "big": "REAL",
+        "small_square": "REAL",
+        "big_square": "REAL",
     },
     "timings": {
         "optimizer": "TEXT NOT NULL",
@@ -92,9 +106,9 @@ TABLES: dict[str, dict[str, str]] = {
         "backend": "TEXT NOT NULL",
         "threads": "INTEGER NOT NULL",
         "chunks": "INTEGER NOT NULL",  # pieces that each batch is split into
-        "epochs": "INTEGER NOT NULL",
+        "epochs": "REAL NOT NULL",  # a fraction where a block was less than one: see `fastopt.study.timing`
         "steps": "INTEGER NOT NULL",
-        "time_s": "REAL NOT NULL",  # of all these epochs together
+        "time_s": "REAL NOT NULL",  # of all these steps together
         "memory_bytes": "INTEGER",  # of the run's own arrays, without the data set
         "launch": "INTEGER",  # the first round of the measuring process: blocks of one number were timed in one process
         "warm": "INTEGER",  # 1 if two warm-up windows in a row agreed before the block, else 0
@@ -102,15 +116,24 @@ TABLES: dict[str, dict[str, str]] = {
         "others_s": "REAL",  # processor seconds that went to anything else meanwhile; missing where not readable
         "steal_s": "REAL",  # the same that the hypervisor took away
         "load": "REAL",  # of the machine, over the last minute
+        "crowding": "REAL",  # how many times as long all processors at once took for the same arithmetic as one
+        "left_out": "TEXT NOT NULL",  # a phase that every step did without: "order", "model", "update"; or ""
+        "order_s": "REAL",  # seconds to shuffle an epoch, where the block holds no shuffling; else missing
     },
 }
 # Columns that older stores lack, and the version that brought them: missing values when such a store is read.
 _ADDED = {
-    "timings": {"memory_bytes": 2} | dict.fromkeys(("launch", "warm", "switches", "others_s", "steal_s", "load"), 3)
+    "runs": dict.fromkeys(("cutoff", "hit_after", "hit_by", "goal_best", "rule"), 4),
+    "curves": dict.fromkeys(("small", "big", "small_square", "big_square"), 4),
+    "timings": {"memory_bytes": 2}
+    | dict.fromkeys(("launch", "warm", "switches", "others_s", "steal_s", "load"), 3)
+    | dict.fromkeys(("crowding", "left_out", "order_s"), 4),
 }
+# What a missing column held before it was there, where that is known.
+_BEFORE = {"left_out": "''"}
 # Rows of one INSERT: SQLite takes 999 values at least.
 _ROWS_AT_ONCE = 40
-_KEYS = {"curves": "run_id, point", "timings": "optimizer, batch, round"}
+_KEYS = {"curves": "run_id, point", "timings": "optimizer, batch, round, left_out"}
 
 
 class Writer:
@@ -236,7 +259,8 @@ def read(folder: str | Path) -> Records:
             for table, order in {"runs": "rowid", **_KEYS}.items():
                 added = _ADDED.get(table, {})
                 missing = [name for name in added if meta.get("schema_version", 0) < added[name]]
-                fields = ", ".join(f"NULL AS {name}" if name in missing else name for name in TABLES[table])
+                nothing = {name: f"{_BEFORE.get(name, 'NULL')} AS {name}" for name in missing}
+                fields = ", ".join(nothing.get(name, name) for name in TABLES[table])
                 frame = pd.read_sql_query(f"SELECT {fields} FROM {table} ORDER BY {order}", connection)
                 # a column with nothing in it would come as objects
                 bare = [name for name, kind in TABLES[table].items() if kind == "INTEGER" and frame[name].isna().all()]

@@ -36,6 +36,11 @@ RUN = {
     "best_validation_loss": 1.7976931348623157e308,
     "test_loss": 0.25,
     "test_accuracy": 1.0,
+    "cutoff": 12,
+    "hit_after": 1.0,
+    "hit_by": 2.0,
+    "goal_best": 1 / 3,
+    "rule": "linear",
 }
 POINT = {
     "point": 0,
@@ -48,6 +53,10 @@ POINT = {
     "validation_accuracy": 0.1,
     "learning_rate": math.nan,
     "gradient_norm": math.nan,
+    "small": 16.0,
+    "big": 32.0,
+    "small_square": 1 / 3,
+    "big_square": 0.25,
 }
 TIMING = {
     "optimizer": "adam",
@@ -58,7 +67,7 @@ TIMING = {
     "backend": "serial",
     "threads": 1,
     "chunks": 4,
-    "epochs": 40,
+    "epochs": 40.0,
     "steps": 40,
     "time_s": 0.0203125,
     "memory_bytes": 1 << 20,
@@ -68,9 +77,20 @@ TIMING = {
     "others_s": 1 / 3,
     "steal_s": 0.0,
     "load": 0.25,
+    "crowding": 1.125,
+    "left_out": "update",
+    "order_s": 1e-4,
 }
-# What versions 2 and 3 of the schema brought to the timings.
-BROUGHT = {2: ("memory_bytes",), 3: ("launch", "warm", "switches", "others_s", "steal_s", "load")}
+# What each version of the schema brought, by table.
+BROUGHT = {
+    2: {"timings": ("memory_bytes",)},
+    3: {"timings": ("launch", "warm", "switches", "others_s", "steal_s", "load")},
+    4: {
+        "runs": ("cutoff", "hit_after", "hit_by", "goal_best", "rule"),
+        "curves": ("small", "big", "small_square", "big_square"),
+        "timings": ("crowding", "left_out", "order_s"),
+    },
+}
 
 
 @pytest.fixture
@@ -262,23 +282,30 @@ def test_a_newer_schema_is_refused_with_the_cure(tmp_path, writer):
     assert "upgrade fastopt" in message
 
 
-@pytest.mark.parametrize("version", [1, 2])
+@pytest.mark.parametrize("version", [1, 2, 3])
 def test_a_store_of_an_older_schema_is_read_with_missing_values_and_not_written_to(tmp_path, writer, version):
     writer.run(RUN, curve(0))
     writer.timing(TIMING)
     writer.meta(schema_version=version)
     writer.close()
-    lacking = [name for newer, names in BROUGHT.items() if newer > version for name in names]
+    lacking = [
+        (table, name) for newer in range(version + 1, 5) for table in BROUGHT[newer] for name in BROUGHT[newer][table]
+    ]
     with sqlite3.connect(tmp_path / FILE_NAME) as connection:
-        for name in lacking:
-            connection.execute(f"ALTER TABLE timings DROP COLUMN {name}")
+        connection.execute("ALTER TABLE timings RENAME TO newer")
+        connection.execute("CREATE TABLE timings AS SELECT * FROM newer")  # without a key on what is dropped
+        for table, name in lacking:
+            connection.execute(f"ALTER TABLE {table} DROP COLUMN {name}")
     connection.close()
     found = read(tmp_path)
-    assert list(found.timings.columns) == list(TABLES["timings"])
-    for name in lacking:
-        assert math.isnan(found.timings[name][0])
-    assert only_row(found.timings.drop(columns=lacking)) == {k: v for k, v in TIMING.items() if k not in lacking}
-    assert only_row(found.runs) == RUN
+    for table, row in {"runs": RUN, "curves": {"run_id": RUN["run_id"], **POINT}, "timings": TIMING}.items():
+        frame, gone = getattr(found, table), [name for where, name in lacking if where == table]
+        assert list(frame.columns) == list(TABLES[table])
+        for name in gone:
+            value = frame[name][0]
+            assert value == "" if name == "left_out" else value is None if name == "rule" else math.isnan(value)
+        kept = {name: value for name, value in row.items() if name not in gone and value == value}
+        assert only_row(frame[list(kept)]) == kept
     assert f"schema {version}" in store_error(Writer, tmp_path)
     assert read(tmp_path).meta["schema_version"] == version
 

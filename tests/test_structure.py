@@ -15,24 +15,30 @@ ROOT = Path(__file__).resolve().parents[1]
 HOUSE = {"kernels": ROOT / "kernels", "fastopt": ROOT / "fastopt"}
 
 # Which rooms of the house each room may import, beside itself. Imports point inwards.
-INNER = {"kernels", "errors", "spec"}
+INNER = {"kernels", "errors", "spec", "streak"}
 FLOOR_PLAN = {
     "kernels": set(),
     "errors": set(),
     "spec": {"errors"},
+    "streak": set(),
+    "durations": {"errors"},
     "archive": {"errors"},
     "plugins": {"errors"},
     "optimizers": INNER | {"archive"},
     "training": INNER | {"archive", "optimizers"},
     "bench": INNER | {"measurements", "optimizers", "plugins", "records", "training"},
+    "analysis": {"errors", "streak", "bench"},
+    "callbacks": {"errors"},
+    "logs": {"analysis", "errors", "records"},
     "records": {"errors"},
     "measurements": {"errors"},
     "progress": {"errors"},
-    "study": INNER | {"optimizers", "training", "bench", "measurements", "records"},
-    "report": {"errors", "bench", "measurements", "records"},
+    "study": INNER | {"analysis", "durations", "optimizers", "training", "bench", "measurements", "records"},
+    "report": {"analysis", "errors", "bench", "measurements", "records"},
     "menus": INNER | {"measurements", "optimizers", "training", "bench"},
     "cli": INNER
-    | {"menus", "plugins", "optimizers", "training", "bench", "measurements", "records", "progress", "study", "report"},
+    | {"durations", "menus", "plugins", "optimizers", "training", "bench", "measurements", "records", "progress"}
+    | {"logs", "study", "report"},
     "__main__": {"cli"},
     "__init__": INNER | {"optimizers", "training", "bench"},
 }

@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from wording import words
 
 from fastopt import plugins
 from fastopt.bench.contenders.repeat import repeated
@@ -162,15 +163,6 @@ def page(record: dict[str, Any]) -> str:
             lines += ["", f"## {name}", "", (proof.__doc__ or "").strip(), ""]
             lines += [f"- {key}: {words(value)}" for key, value in record[name].items()]
     return "\n".join(lines) + "\n"
-
-
-def words(value: Any) -> str:
-    """A figure, or several, as text."""
-    if isinstance(value, dict):
-        return ", ".join(f"{key} {words(item)}" for key, item in value.items())
-    if isinstance(value, list):
-        return " / ".join(words(item) for item in value)
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

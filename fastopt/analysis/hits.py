@@ -11,6 +11,7 @@ import numpy as np
 
 from fastopt.bench.stats import Interval
 from fastopt.errors import ConfigError
+from fastopt.streak import first_streak
 
 RESAMPLES = 2_000
 
@@ -47,13 +48,10 @@ def find_hit(steps: Sequence[float], met: Sequence[bool], in_a_row: int = 2) -> 
         raise ConfigError(f"looks need a step and an answer each, got {len(steps)} and {len(met)}")
     if any(later <= before for before, later in itertools.pairwise(steps)):
         raise ConfigError("the steps of a run's looks must ascend: sort them, and give each look once")
-    streak = 0
-    for i, there in enumerate(met):
-        streak = streak + 1 if there else 0
-        if streak == in_a_row:
-            first = i - in_a_row + 1
-            return Hit(float(steps[first - 1]) if first else 0.0, float(steps[first]))
-    return Hit(float(steps[-1]), math.inf)
+    first = first_streak(met, in_a_row)
+    if first is None:
+        return Hit(float(steps[-1]), math.inf)
+    return Hit(float(steps[first - 1]) if first else 0.0, float(steps[first]))
 
 
 def expected_running_time(costs: Sequence[float], reached: Sequence[bool], seed: int = 0) -> Interval:

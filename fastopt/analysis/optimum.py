@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from fastopt.analysis.resample import interval_of
 from fastopt.bench.stats import Interval
 from fastopt.errors import ConfigError
 
@@ -50,7 +51,7 @@ def optimum(steps: Mapping[int, Floats], step_s: Mapping[int, Floats]) -> Optimu
     counts = np.bincount(np.argmin(able, axis=0), minlength=len(sizes)) if able.size else np.zeros(len(sizes))
     best = sizes[int(np.argmin(measured))]
     shares = {size: float(count / counts.sum()) for size, count in zip(sizes, counts, strict=True) if count}
-    times = {size: _interval(row) for size, row in zip(sizes, table, strict=True)}
+    times = {size: Interval(*interval_of(row)) for size, row in zip(sizes, table, strict=True)}
     return Optimum(times, best, shares, _range(shares, best))
 
 
@@ -72,11 +73,6 @@ def with_faster_part(step_s: Mapping[int, Floats], part: Mapping[int, float], fa
     if not factor > 0:
         raise ConfigError(f"a part can be made so many times as fast, more than 0; got {factor}")
     return {size: seconds * (1.0 - part[size] * (1.0 - 1.0 / factor)) for size, seconds in step_s.items()}
-
-
-def _interval(row: Floats) -> Interval:
-    low, high = np.quantile(row[1:], [0.025, 0.975], method="closest_observation") if row.size > 1 else (np.nan, np.nan)
-    return Interval(float(row[0]), float(low), float(high))
 
 
 def _range(shares: Mapping[int, float], best: int) -> tuple[int, int]:

@@ -53,6 +53,11 @@ class StepsCurve:
     log_likelihood: float
     at_bound: str
 
+    @property
+    def logs(self) -> tuple[float, float, float]:
+        """The logarithms of the three parameters."""
+        return math.log(self.s_min), math.log(self.b_crit), math.log(self.deviation)
+
     def steps(self, batch_size: float) -> float:
         """Return the fitted median of steps to the goal."""
         return self.s_min * (1.0 + self.b_crit / batch_size)
@@ -64,8 +69,10 @@ class StepsCurve:
         return Regime.PARALLEL if batch_size >= NEARLY * self.b_crit else Regime.DIMINISHING
 
 
-def fit(hits: Mapping[int, Sequence[Hit]]) -> StepsCurve:
+def fit(hits: Mapping[int, Sequence[Hit]], near: StepsCurve | None = None) -> StepsCurve:
     """Fit the curve by maximum likelihood to the hits of each batch size.
+
+    near    a curve to begin at, such as that of the hits of which these are a resample; None looks everywhere
 
     Raises ConfigError for fewer than three batch sizes, or fewer than three of them with a hit: two parameters and a
     deviation cannot be told from less.
@@ -73,7 +80,8 @@ def fit(hits: Mapping[int, Sequence[Hit]]) -> StepsCurve:
     seen = _Seen(hits)
     if np.unique(seen.batch_sizes[np.isfinite(seen.by)]).size < 3:
         raise ConfigError("a curve of steps against batch size takes three batch sizes at which the goal was reached")
-    best = max((_climb(seen, start) for start in seen.starts()), key=lambda found: found[1])
+    starts = seen.starts() if near is None else [near.logs]
+    best = max((_climb(seen, start) for start in starts), key=lambda found: found[1])
     (log_s, log_b, log_deviation), likelihood = best
     low, high = seen.bounds
     at_bound = "low" if log_b < low + 0.01 else "high" if log_b > high - 0.01 else ""

@@ -1,7 +1,8 @@
-"""The command line: `fastopt compare` runs a comparison, `fastopt report` makes its page again, `fastopt list` prints
-the menus, `fastopt kernels` and `fastopt epochs` time update steps and epochs beside other libraries, `fastopt
-gate` says whether anything got slower, `fastopt selftest` lets the instrument check itself, `fastopt info` tells what
-the machine is and can do, `fastopt calibrate` measures from which size on updates use all threads.
+"""The command line: `fastopt compare` runs a comparison, or a study towards a goal; `fastopt analyse` makes one of
+logs; `fastopt report` makes the page again; `fastopt list` prints the menus; `fastopt kernels` and `fastopt epochs`
+time update steps and epochs beside other libraries; `fastopt gate` says whether anything got slower; `fastopt selftest`
+lets the instrument check itself; `fastopt info` tells what the machine is and can do; `fastopt calibrate` measures from
+which size on updates use all threads.
 
 Exit codes: 0 done, 2 bad input (one line on standard error), 130 interrupted, 141 its output was cut off;
 `fastopt gate --help` has its own.
@@ -18,12 +19,14 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import NoReturn
 
-from fastopt.cli import compare, gate, info, measure, selftest
+from fastopt.cli import analyse, compare, gate, info, measure, selftest, store
+from fastopt.cli.analyse import add_analyse
 from fastopt.cli.flags import add_compare
 from fastopt.cli.gate import add_gate
 from fastopt.cli.info import add_info
 from fastopt.cli.measure import add_epochs, add_gathers, add_kernels, add_orders
 from fastopt.cli.selftest import add_selftest
+from fastopt.cli.store import add_export, add_status
 from fastopt.errors import ConfigError, FastoptError
 
 EPILOG = """\
@@ -35,6 +38,10 @@ examples:
   fastopt compare --optimizers "adam,adam(eps_form=inside,beta2=0.99),momentum(form=heavy_ball)"
   fastopt compare study.toml --out results
   fastopt compare --resume results
+  fastopt compare --goal train_loss=0.3 --batch-sizes 2^0..2^9 --budget 10m
+  fastopt analyse runs.csv --goal loss=0.4
+  fastopt status results
+  fastopt export results --parquet
   fastopt report results
   fastopt kernels --optimizers adam --sizes 1e3,1e6 --peers "torch fused,optax" --budget 5m
   fastopt epochs --batch-sizes 1,32,512
@@ -74,6 +81,12 @@ def _dispatch(options: argparse.Namespace, command: str) -> int:
             return compare.run(options, command)
         case "report":
             return _report(options)
+        case "analyse":
+            return analyse.run(options, command)
+        case "status":
+            return store.status(options)
+        case "export":
+            return store.export(options)
         case "kernels":
             return measure.kernels(options, command)
         case "epochs":
@@ -138,6 +151,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"fastopt {version('fastopt')}")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
     add_compare(commands.add_parser("compare", help="run a comparison and write its report", allow_abbrev=False))
+    add_analyse(commands.add_parser("analyse", help="find the best batch size in logs of yours", allow_abbrev=False))
     add_kernels(commands.add_parser("kernels", help="time update steps beside other libraries", allow_abbrev=False))
     add_epochs(commands.add_parser("epochs", help="time whole epochs beside other libraries", allow_abbrev=False))
     add_orders(commands.add_parser("orders", help="time the shuffling of an epoch's rows", allow_abbrev=False))
@@ -145,6 +159,8 @@ def _parser() -> argparse.ArgumentParser:
     again = commands.add_parser("report", help="make the page of recorded results again", allow_abbrev=False)
     again.add_argument("folder", metavar="DIR", help="the --out folder of compare, kernels or epochs")
     again.add_argument("--format", default="csv", metavar="csv|parquet", help="of the tables (default: %(default)s)")
+    add_status(commands.add_parser("status", help="say how far a comparison is", allow_abbrev=False))
+    add_export(commands.add_parser("export", help="write the tables of a comparison as files", allow_abbrev=False))
     add_info(commands.add_parser("info", help="tell what this machine is and can do", allow_abbrev=False))
     add_selftest(commands.add_parser("selftest", help="let the instrument check itself", allow_abbrev=False))
     add_gate(commands.add_parser("gate", help="say whether anything got slower than a baseline", allow_abbrev=False))

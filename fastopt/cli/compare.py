@@ -24,6 +24,8 @@ if TYPE_CHECKING:  # heavy imports stand where they are used: `fastopt --help` a
 def run(options: argparse.Namespace, command: str) -> int:
     """Run the comparison that `options` describe, or go on with one, and return the exit code."""
     given = {name: value for name, value in vars(options).items() if name != "command"}
+    if given.pop("dry_run", False):
+        return _dry_run(given.pop("study", None), given)
     if "resume" in given:
         return _resume(Path(given.pop("resume")), list(given), command)
     return _begin(given.pop("study", None), given.pop("out", None), given, command)
@@ -32,11 +34,50 @@ def run(options: argparse.Namespace, command: str) -> int:
 def _begin(file: str | None, out: str | None, flags: dict[str, object], command: str) -> int:
     from fastopt.study import folder, settings
 
-    below = settings.read(Path(file)) if file is not None else {}
-    study = _plan(settings.configured(settings.merged(below, flags)))
+    study = _planned(file, flags)
     place = folder.claim(out, "compare")
     with folder.begun(place, settings.text(study, place)):
         return _carry_out(study, place, command)
+
+
+def _planned(file: str | None, flags: dict[str, object]) -> Study:
+    """Return the study that a file and the flags above it describe."""
+    from fastopt.study import settings
+
+    below = settings.read(Path(file)) if file is not None else {}
+    return _plan(settings.configured(settings.merged(below, flags)))
+
+
+def _dry_run(file: str | None, flags: dict[str, object]) -> int:
+    """Say what would be run; of a study that goes on, what it was in all."""
+    from fastopt.study import settings, work
+    from fastopt.study.courses import course_of
+    from fastopt.study.folder import SETTINGS
+
+    place = flags.pop("resume", None)
+    flags.pop("out", None)
+    if place is None:
+        study = _planned(file, flags)
+    else:
+        study = _plan(settings.configured(settings.read(Path(str(place)) / SETTINGS)))
+    config, runs = study.config, course_of(study).n_runs
+    train_s = sum(runs * work.run_s(study, cell) for cell in study.cells)
+    time_s = work.timing_pass_s(study, config.timing_rounds)
+    print(f"{len(study.cells)} cells on {study.dataset!r}, {study.model.n_params:,} parameters")
+    for name in study.ranges:
+        print(f"  {name}: batch sizes {', '.join(cell.batch for cell in study.cells if cell.optimizer == name)}")
+    print(f"{runs} runs a cell, {runs * len(study.cells)} in all, each of {config.run_length} at most")
+    if study.goal is not None:
+        print(f"goal: {study.goal}, at {study.goal.in_a_row} evaluations in a row")
+    print(f"about {_minutes(train_s)} of training by {config.side_by_side} workers, {_minutes(time_s)} of timing")
+    if config.budget_s is not None:
+        held = "enough for all of it" if config.budget_s >= train_s + time_s else "what does not fit is left out"
+        print(f"budget: {config.budget}, {held}")
+    return 0
+
+
+def _minutes(seconds: float) -> str:
+    return f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} minutes"
 
 
 def _resume(place: Path, others: Sequence[str], command: str) -> int:
@@ -50,6 +91,7 @@ def _resume(place: Path, others: Sequence[str], command: str) -> int:
 
 
 def _plan(config: StudyConfig) -> Study:
+    from fastopt.study.ahead import check_ahead
     from fastopt.study.plan import plan
     from fastopt.training.doors import resolve_dataset
 
@@ -57,7 +99,9 @@ def _plan(config: StudyConfig) -> Study:
     config.check()
     own = {"data_dir": config.data_dir, "label": config.label, "task": config.task}
     dataset = resolve_dataset(config.dataset, dtype=config.dtype, **own)
-    return plan(config, dataset)
+    study = plan(config, dataset)
+    check_ahead(study)
+    return study
 
 
 def _load(files: Sequence[str]) -> None:
@@ -109,6 +153,8 @@ def _carry_out(study: Study, place: Path, command: str) -> int:
 def _announce(study: Study, place: Path, done: Done, console: Console, advice: Sequence[str]) -> None:
     """Print what will be done, where the searches begin, and what would make it faster."""
 
+    from fastopt.study.waves import CUTOFF
+
     def say(line: str) -> None:
         console.print(line, highlight=False, markup=False)
 
@@ -116,8 +162,10 @@ def _announce(study: Study, place: Path, done: Done, console: Console, advice: S
         say(f"the comparison in {place} is finished: its page is written again")
         return
     say(f"{len(study.cells)} cells on {study.dataset!r}; records go to {place}")
-    if done.losses:
-        say(f"{len(done.losses)} runs are recorded already")
+    if done.results:
+        say(f"{len(done.results)} runs are recorded already")
+    if study.goal is not None:
+        say(f"goal: {study.goal}; a run is given up after {CUTOFF:g} times the fewest steps known to be enough")
     if study.trials_per_cell:
         ranges = (f"{name} {low:g} to {high:g}" for name, (low, high) in study.ranges.items())
         say(f"learning rates are searched from {', '.join(ranges)}")

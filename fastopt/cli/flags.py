@@ -15,10 +15,12 @@ def add_compare(parser: argparse.ArgumentParser) -> None:
     add("study", nargs="?", metavar="STUDY.toml", help="settings from a file; flags stand above it")
     _add_data(add)
     _add_axes(add)
-    _add_budget(parser)
+    _add_length(parser)
+    _add_goal(add)
     _add_search(add)
     _add_running(add)
     add("--out", metavar="DIR", help="a new or empty folder (default: reports/compare-DATE-NUMBER)")
+    add("--dry-run", action="store_true", help="say what would be run, and about how long, and run nothing")
     add("--resume", metavar="DIR", help="go on with the comparison in DIR; takes no other flag")
 
 
@@ -85,12 +87,22 @@ def _add_axes(add: _Adder) -> None:
     add("--dtype", metavar="NAME", help=f"float32 or float64 (default: {default.dtype})")
 
 
-def _add_budget(parser: argparse.ArgumentParser) -> None:
+def _add_length(parser: argparse.ArgumentParser) -> None:
     add = _Adder(parser.add_mutually_exclusive_group())
-    add("--epochs", type=int, metavar="N", help="length of every run (default: 20)")
+    add("--epochs", type=int, metavar="N", help="length of every run, at most (default: 20; with a goal 50)")
     add("--steps", type=int, metavar="N", help="the same in updates")
     add("--samples", type=int, metavar="N", help="the same in rows, counted as often as they are used")
     add("--seconds", type=float, metavar="X", help="the same in seconds of training; then runs do not share cores")
+
+
+def _add_goal(add: _Adder) -> None:
+    add(
+        "--goal",
+        metavar="METRIC=VALUE",
+        help="who gets there first? of train_loss, validation_loss or validation_accuracy, such as train_loss=0.35",
+    )
+    add("--transfer", action="store_true", help="with a goal: test rules for the rate against the tuned one, too")
+    add("--budget", metavar="TIME", help="of a study with a goal in all: 90s, 45m or 2h; what tells most comes first")
 
 
 def _add_search(add: _Adder) -> None:

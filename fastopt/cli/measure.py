@@ -11,14 +11,13 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from fastopt.durations import seconds
 from fastopt.errors import ConfigError
 
 if TYPE_CHECKING:  # heavy imports stand where they are used: `fastopt --help` answers at once
     from fastopt.bench.protocol import Planned, Protocol
     from fastopt.bench.requests import Request
     from fastopt.measurements import Measurement
-
-_SECONDS = {"s": 1.0, "m": 60.0, "h": 3600.0}
 
 
 def add_kernels(parser: argparse.ArgumentParser) -> None:
@@ -187,7 +186,7 @@ def _run(request: Callable[[], Request], options: argparse.Namespace, command: s
         min_block_s=options.min_block,
         cold=cold,
         precision=None if options.precision is None else _share(options.precision),
-        budget_s=None if options.budget is None else _duration(options.budget),
+        budget_s=None if options.budget is None else seconds(options.budget, "--budget"),
         seed=options.seed,
         timeout_s=options.timeout,
     )
@@ -287,10 +286,3 @@ def _share(given: str) -> float:
     if not found or not 0 < float(found[1]) < 100:
         raise ConfigError(f"--precision is a percentage such as 2%, got {given!r}")
     return float(found[1]) / 100
-
-
-def _duration(given: str) -> float:
-    found = re.fullmatch(r"(\d+(?:\.\d+)?)([smh]?)", given)
-    if not found or not float(found[1]):
-        raise ConfigError(f"--budget is a time such as 60s, 45m or 1h, got {given!r}")
-    return float(found[1]) * _SECONDS[found[2] or "s"]

@@ -16,17 +16,18 @@ def contention_of(timings: Iterable[Mapping[Any, Any]]) -> Contention:
 
 
 def _sample(row: Mapping[Any, Any]) -> Sample:
-    epochs = int(row["epochs"])
+    steps = int(row["steps"])
     return Sample(
         int(row["launch"]),
         int(row["round"]),
         int(row["position"]),
         False,
-        epochs,
-        row["time_s"] / epochs,
+        steps,
+        row["time_s"] / steps,
         warm=bool(row["warm"]),
         switches=int(row["switches"]),
         others_s=row["others_s"],
         steal_s=row["steal_s"],
         load=row["load"],
+        crowding=row["crowding"],
     )

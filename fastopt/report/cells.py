@@ -23,6 +23,7 @@ from fastopt.report.intervals import ranked_interval
 from fastopt.report.valley import Valley, same_rate, valley
 
 Rows = list[dict[Any, Any]]
+Key = tuple[str, str]
 
 STATUSES = ("finished", "diverged", "failed", "interrupted")
 
@@ -88,28 +89,31 @@ class Cell:
 
     @property
     def name(self) -> str:
-        """How a sentence calls this batch size."""
-        if self.batch == str(self.batch_size) or not self.batch_size:
-            return f"batch size {self.batch}"
-        return f"the {self.batch} batch"
+        return batch_name(self.batch, self.batch_size)
 
 
 def cells(records: Records) -> list[Cell]:
     """Return every optimizer x batch size of the configuration, in its order, then any other that has records."""
+    keys, runs_of, timings_of = keyed(records)
+    n_train = int((records.meta.get("dataset") or {}).get("n_train") or 0)
+    ranges = setting.ranges(records)
+    return [_cell(key, runs_of[key], timings_of[key], n_train, ranges.get(key[0])) for key in keys]
+
+
+def keyed(records: Records) -> tuple[list[Key], dict[Key, Rows], dict[Key, Rows]]:
+    """Return the (optimizer, batch) of every cell, and the runs and timings of each."""
     runs: Rows = records.runs.to_dict("records")
     timings: Rows = records.timings.to_dict("records")
     asked = setting.config(records)
     keys = dict.fromkeys((str(o), str(b)) for o in asked.get("optimizers", ()) for b in asked.get("batch_sizes", ()))
     keys |= dict.fromkeys((row["optimizer"], row["batch"]) for row in [*runs, *timings])
-    runs_of: dict[tuple[str, str], Rows] = {key: [] for key in keys}
-    timings_of: dict[tuple[str, str], Rows] = {key: [] for key in keys}
+    runs_of: dict[Key, Rows] = {key: [] for key in keys}
+    timings_of: dict[Key, Rows] = {key: [] for key in keys}
     for row in runs:
         runs_of[row["optimizer"], row["batch"]].append(row)
     for row in timings:
         timings_of[row["optimizer"], row["batch"]].append(row)
-    n_train = int((records.meta.get("dataset") or {}).get("n_train") or 0)
-    ranges = setting.ranges(records)
-    return [_cell(key, runs_of[key], timings_of[key], n_train, ranges.get(key[0])) for key in keys]
+    return list(keys), runs_of, timings_of
 
 
 def _cell(key: tuple[str, str], runs: Rows, timings: Rows, n_train: int, bounds: tuple[float, float] | None) -> Cell:
@@ -164,11 +168,12 @@ def _finals(final: Rows) -> dict[str, Any]:
 def _timings(final: Rows, timings: Rows) -> dict[str, Any]:
     """What a cell costs, and how far its whole runs went."""
     whole = [run for run in final if run["status"] == "finished"]
-    per_epoch = [row["steps"] / row["epochs"] for row in timings if row["epochs"]]
+    timings = [row for row in timings if not row["left_out"]]
+    per_epoch = [round(row["steps"] / row["epochs"]) for row in timings if row["epochs"]]
     per_epoch += [run["steps"] / run["epochs"] for run in whole if as_float(run["epochs"]) > 0]
     return {
-        "epoch_times_s": {int(row["round"]): row["time_s"] / row["epochs"] for row in timings if row["epochs"]},
-        "step_times_s": {int(row["round"]): row["time_s"] / row["steps"] for row in timings if row["steps"]},
+        "epoch_times_s": {int(row["round"]): block_s(row) / row["epochs"] for row in timings if row["epochs"]},
+        "step_times_s": {int(row["round"]): block_s(row) / row["steps"] for row in timings if row["steps"]},
         "memory_bytes": _median(as_float(row.get("memory_bytes")) for row in timings),
         "updates_per_epoch": per_epoch[0] if per_epoch else math.nan,
         "steps": _median(as_float(run["steps"]) for run in whole),
@@ -178,9 +183,20 @@ def _timings(final: Rows, timings: Rows) -> dict[str, Any]:
     }
 
 
+def block_s(row: Mapping[Any, Any]) -> float:
+    """The seconds of a timed block, with its share of the shuffling of its epochs where that was timed beside it."""
+    order_s = as_float(row["order_s"])
+    return float(row["time_s"]) + (0.0 if math.isnan(order_s) else order_s * float(row["epochs"]))
+
+
+def batch_name(batch: str, batch_size: int) -> str:
+    """How a sentence calls a batch size that the user wrote as `batch`."""
+    return f"batch size {batch}" if batch == str(batch_size) or not batch_size else f"the {batch} batch"
+
+
 def known(run: Mapping[Any, Any]) -> bool:
     """Whether a run is a result of its optimizer, good or bad."""
-    return str(run["status"]) in ("finished", "diverged", "failed")
+    return str(run["status"]) in ("finished", "reached", "diverged", "failed")
 
 
 def ranked(run: Mapping[Any, Any], column: str, worst: float) -> float:

@@ -21,7 +21,23 @@ PHASES = {"search": "search trials", "confirm": "confirming runs", "final": "fin
 
 def context(records: Records, pictures: list[Figure], table_format: str) -> dict[str, Any]:
     """Return everything that the page shows."""
-    meta, table = records.meta, cells(records)
+    table = cells(records)
+    return {
+        **shared(records, pictures, table_format),
+        "findings": findings(records),
+        "within": WITHIN,
+        **_tables(table),
+        **_lost(records),
+        "reading": prose.how_to_read(records, table),
+        "measured": prose.measured(records, table),
+        "clocks": prose.clocks(records, table),
+        "limits": prose.limits(records, table),
+    }
+
+
+def shared(records: Records, pictures: list[Figure], table_format: str) -> dict[str, Any]:
+    """Return what the pages of all studies show: what was asked for, on what, and where."""
+    meta = records.meta
     config, dataset = setting.config(records), meta.get("dataset") or {}
     return {
         "title": f"{config.get('model', 'model')} on {dataset.get('name', config.get('dataset', 'unknown data'))}",
@@ -29,20 +45,13 @@ def context(records: Records, pictures: list[Figure], table_format: str) -> dict
         "created": when(str(meta.get("created", ""))),
         "config": config,
         "dataset": dataset,
-        "findings": findings(records),
-        "within": WITHIN,
         "extension": table_format,
         "figures": pictures,
-        **_tables(table),
         "command": meta.get("command", ""),
         "settings": _settings(records),
-        **_lost(records),
+        "n_runs": {phase: int((records.runs["phase"] == phase).sum()) for phase in PHASES},
         "facts": list(flatten(meta.get("environment") or {})),
         "provenance": list(flatten(dataset.get("provenance") or {})),
-        "reading": prose.how_to_read(records, table),
-        "measured": prose.measured(records, table),
-        "clocks": prose.clocks(records, table),
-        "limits": prose.limits(records, table),
     }
 
 
@@ -83,7 +92,6 @@ def _lost(records: Records) -> dict[str, Any]:
             if (runs["phase"] == phase).any()
         ),
         "lost_final": int((lost["phase"] == "final").sum()),
-        "n_runs": {phase: int((runs["phase"] == phase).sum()) for phase in PHASES},
         "missed": _missed(records),
     }
 

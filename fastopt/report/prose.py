@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
 
-from fastopt.bench.contention import MOST_TAKEN
+from fastopt.bench.contention import MOST_TAKEN, Contention
 from fastopt.records import Records
 from fastopt.report import setting
 from fastopt.report.cells import Cell
@@ -39,18 +40,25 @@ def how_to_read(records: Records, table: list[Cell]) -> list[str]:
 
 def measured(records: Records, table: list[Cell]) -> list[str]:
     """Return how the runs were made."""
+    return [
+        *made_of(records),
+        _runs(records),
+        _rates(records, table),
+        *_search(records),
+        "The test set took part in no choice. It was opened once, for the final runs, at their end.",
+    ]
+
+
+def made_of(records: Records) -> list[str]:
+    """Return the data, the model, and what steps and losses are."""
     asked, data = setting.config(records), records.meta.get("dataset") or {}
     return [
         *([_data(data)] if data else []),
         f"Model: {setting.model_words(records)}; {asked.get('dtype', 'dtype not recorded')}, backend "
         f"{asked.get('backend', 'not recorded')}.",
-        _runs(records),
-        _rates(records, table),
-        *_search(records),
         "Steps follow the sum of the gradients over the batch, not their mean: a hidden learning rate of lr x B."
         if setting.sums_gradients(records)
         else "Steps follow the mean of the gradients over the batch.",
-        "The test set took part in no choice. It was opened once, for the final runs, at their end.",
         "Losses are means per row.",
     ]
 
@@ -104,11 +112,21 @@ def _search(records: Records) -> list[str]:
     return found
 
 
-def clocks(records: Records, table: list[Cell]) -> list[str]:
+class Timed(Protocol):
+    """A cell of a comparison, or of a study towards a goal."""
+
+    @property
+    def step_times_s(self) -> Mapping[int, float]: ...
+    @property
+    def contention(self) -> Contention: ...
+
+
+def clocks(records: Records, table: Sequence[Timed]) -> list[str]:
     """Return what the times on the page are."""
-    rounds = sorted({len(cell.epoch_times_s) for cell in table if cell.epoch_times_s})
+    rounds = sorted({len(cell.step_times_s) for cell in table if cell.step_times_s})
     if rounds:
-        how = f"blocks of epochs timed alone on the machine after the convergence runs, {_processes(records)}in "
+        what = "blocks of epochs, or of steps within one where it is long (with their share of its shuffling),"
+        how = f"{what} timed alone on the machine after the convergence runs, {_processes(records)}in "
         how += f"{_from_to(rounds)} rounds of random order, evaluation left out; {words(_setups(records))}."
         how += _noise(table)
     else:
@@ -128,7 +146,7 @@ def _processes(records: Records) -> str:
     return f"by {count(launches, 'measuring process', 'es')}, one after another, " if launches else ""
 
 
-def _noise(table: list[Cell]) -> str:
+def _noise(table: Sequence[Timed]) -> str:
     """How many blocks were noisy, and what that means; nothing where nobody looked."""
     blocks, disturbed = (sum(getattr(cell.contention, name) for cell in table) for name in ("samples", "noisy"))
     if not blocks:

@@ -34,7 +34,7 @@ def render(template: str, filling: dict[str, Any]) -> str:
         "cell": _markdown,
         "together": _together,
     }
-    environment.tests |= {"nan": math.isnan, "finite": math.isfinite}
+    environment.tests |= {"nan": math.isnan, "finite": math.isfinite, "infinite": math.isinf}
     environment.globals |= {"svg": svg, "span": span, "show": _SHOW, "labels": LABELS}
     return environment.get_template(template).render(filling)
 

@@ -27,10 +27,9 @@ def check_format(table_format: str) -> None:
         raise ConfigError('table format "parquet" needs pyarrow (not installed): pip install pyarrow, or take "csv"')
 
 
-def write_tables(records: Records, folder: Path, table_format: TableFormat) -> list[Path]:
-    """Write runs, curves, timings and summary into `folder`, and return the files."""
-    frames = {"runs": records.runs, "curves": records.curves, "timings": records.timings, "summary": summary(records)}
-    return write_frames(frames, folder, table_format)
+def frames(records: Records) -> dict[str, pd.DataFrame]:
+    """Return runs, curves, timings and the summary, by the names of their files."""
+    return {"runs": records.runs, "curves": records.curves, "timings": records.timings, "summary": summary(records)}
 
 
 def write_frames(frames: Mapping[str, pd.DataFrame], folder: Path, table_format: TableFormat) -> list[Path]:

@@ -8,6 +8,9 @@ from typing import TYPE_CHECKING
 from fastopt.records import Records
 from fastopt.report.cells import Cell, best_cells, cells, has_accuracy
 from fastopt.report.findings import Finding, Kind, findings
+from fastopt.report.goal.setting import has_goal
+from fastopt.report.goal.study import GoalStudy
+from fastopt.report.goal.terminal import print_cells
 from fastopt.report.numbers import NONE, duration, number, percent, rate, span
 
 if TYPE_CHECKING:
@@ -26,10 +29,20 @@ _MARK: dict[Kind, tuple[str, str]] = {
 
 def print_summary(records: Records, console: Console) -> None:
     """Print the summary table, then what was found in sentences."""
+    if has_goal(records):
+        print_goal(records, console)
+        return
     shown = cells(records)
     if shown:
         _print_cells(shown, console)
     print_findings(findings(records), console)
+
+
+def print_goal(records: Records, console: Console) -> None:
+    """Print the table of a study towards a goal, then what was found in sentences."""
+    study = GoalStudy(records)
+    print_cells(study.table, study.chains, console)
+    print_findings(study.findings, console)
 
 
 def print_findings(found: Iterable[Finding], console: Console) -> None:

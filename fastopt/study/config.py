@@ -8,6 +8,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, get_args
 
+from fastopt import durations
 from fastopt.bench.machine import usable_cores
 from fastopt.errors import ConfigError, unknown_name
 from fastopt.optimizers import OPTIMIZERS, make_optimizer
@@ -17,6 +18,7 @@ from fastopt.study.ranges import learning_rate_range
 from fastopt.training import models
 from fastopt.training.budget import Budget
 from fastopt.training.doors import REDUCTIONS, TRAINING_BACKENDS
+from fastopt.training.goal import Goal
 from fastopt.training.schedules import make_schedule
 from fastopt.training.shuffle import SAMPLINGS
 
@@ -28,6 +30,9 @@ CONFIRM_SEEDS = (1_000_001, 1_000_002)
 # The fields that go to the model; it says which of them it takes.
 MODEL_OPTIONS = ("hidden", "activation", "init", "l2", "loss", "product")
 
+# Epochs of a run for which no length was given, without a goal and with one.
+EPOCHS, GOAL_EPOCHS = 20, 50
+
 TableFormat = Literal["csv", "parquet"]
 
 
@@ -37,10 +42,13 @@ class StudyConfig:
 
     optimizers ("adam", "adam(beta2=0.99)") x batch_sizes are the cells. `tune` trials of the learning rate per cell
     (`fastopt.study.course` says how they go on; 0: no search, `learning_rate` for all), then `seeds` final runs at the
-    chosen rate on seeds 0, 1, ...; each run as long as `budget`.
 
     batch_sizes     digits, "full" or powers "2^0..2^9"; empty: 1, 8, 32, 128, 512 below the training rows, and full
     hidden, activation, init, l2, loss, product    None: the model's own default
+    goal            "train_loss=0.35", a metric of `fastopt.training.goal` and the value to reach
+    length          of a run at most; None: 20 epochs, with a goal 50
+    budget          "45m": seconds, minutes or hours that the whole study may take; what is most telling comes first
+    transfer        with a goal: also test the rules of `fastopt.study.transfer` against the tuned rates
     learning_rate_ranges    (lowest, highest) rate to begin the search with, by optimizer; else those of `ranges`
     workers         runs that train side by side; None: one per core, and one where the budget is in seconds
     plugin          files that were loaded before: their content is part of what decides a result
@@ -61,7 +69,10 @@ class StudyConfig:
     optimizers: tuple[str, ...] = ("sgd", "momentum", "rmsprop", "adam")
     batch_sizes: tuple[str, ...] = ()
     seeds: int = 6
-    budget: Budget = field(default_factory=lambda: Budget(epochs=20))
+    length: Budget | None = None
+    goal: str | None = None
+    budget: str | None = None
+    transfer: bool = False
     tune: int = 8
     learning_rate: float | None = None
     learning_rate_ranges: Mapping[str, tuple[float, float]] = field(default_factory=dict)
@@ -76,11 +87,21 @@ class StudyConfig:
     format: TableFormat = "csv"
 
     @property
+    def run_length(self) -> Budget:
+        """What ends a run that nothing else has ended."""
+        return self.length or Budget(epochs=EPOCHS if self.goal is None else GOAL_EPOCHS)
+
+    @property
     def side_by_side(self) -> int:
         """How many runs train at the same time."""
         if self.workers is not None:
             return self.workers
-        return 1 if self.budget.seconds is not None else usable_cores()
+        return 1 if self.run_length.seconds is not None else usable_cores()
+
+    @property
+    def budget_s(self) -> float | None:
+        """The seconds that the whole study may take; None where nothing bounds them."""
+        return None if self.budget is None else durations.seconds(self.budget, "--budget")
 
     def check(self) -> None:
         """Raise ConfigError for whatever can be wrong without looking at the data."""
@@ -93,6 +114,7 @@ class StudyConfig:
             if getattr(self, name) not in known:
                 raise unknown_name(name.replace("backend", "training backend"), getattr(self, name), known)
         self._check_numbers()
+        self._check_goal()
         _check_ranges(self.learning_rate_ranges, self.optimizers)
         if self.format == "parquet" and importlib.util.find_spec("pyarrow") is None:
             raise ConfigError('format "parquet" needs pyarrow: pip install "fastopt[parquet]", or take csv')
@@ -108,6 +130,20 @@ class StudyConfig:
             raise ConfigError("with tune 0 there is no learning rate to train with: give --learning-rate too")
         if self.learning_rate is not None and not 0.0 < self.learning_rate < math.inf:
             raise ConfigError(f"learning rate must be positive and finite, got {self.learning_rate}")
+
+    def _check_goal(self) -> None:
+        durations_given = self.budget_s  # raises for what is no time
+        if self.goal is None:
+            if durations_given is not None:
+                raise ConfigError("--budget is for studies with a goal, whose runs can wait: give --goal too")
+            if self.transfer:
+                raise ConfigError("--transfer tests rules by the steps to a goal: give --goal too")
+            return
+        Goal.parse(self.goal)
+        if self.run_length.seconds is not None:
+            raise ConfigError("with a goal runs are counted in steps: bound them by epochs, steps or samples")
+        if self.learning_rate is not None or self.tune < 1:
+            raise ConfigError("with a goal every rate is tuned: give --tune 1 or more, and no --learning-rate")
 
 
 # Menus that stand nowhere else, by the field that names one of their entries.

@@ -9,20 +9,21 @@ from typing import Any
 
 from fastopt.errors import StoreError
 from fastopt.records import Records
-from fastopt.study.course import loss_of
+from fastopt.study.courses import course_of
 from fastopt.study.folder import SETTINGS
 from fastopt.study.plan import Study
 
 # What may differ between two parts of a study: it decides no result.
-_FREE = {"workers"}
+_FREE = {"workers", "study_budget_s"}
 
 
 @dataclass(frozen=True)
 class Done:
-    """What is recorded of a study: validation losses by run_id (inf for runs without), timing rounds, compilation."""
+    """What is recorded of a study: results by run_id, as its course reads them, timing rounds by optimizer and batch,
+    compilation."""
 
-    losses: Mapping[str, float] = field(default_factory=dict)
-    rounds: int = 0
+    results: Mapping[str, Any] = field(default_factory=dict)
+    rounds: Mapping[tuple[str, str], int] = field(default_factory=dict)
     compiled: bool = False
     finished: bool = False
 
@@ -39,14 +40,23 @@ def look_back(study: Study, records: Records) -> Done:
     if "config" not in meta:
         return NOTHING
     _check_same(study, records)
+    course = course_of(study)
     rows: list[dict[Any, Any]] = records.runs.to_dict("records")
-    rounds = records.timings["round"]
     return Done(
-        losses={row["run_id"]: loss_of(row) for row in rows},
-        rounds=0 if rounds.empty else int(rounds.max()),
+        results={row["run_id"]: course.result_of(row) for row in rows},
+        rounds=_rounds(records.timings.to_dict("records")),
         compiled="compile_time_s" in meta,
         finished=meta.get("status") == "finished",
     )
+
+
+def _rounds(timings: list[dict[Any, Any]]) -> dict[tuple[str, str], int]:
+    """The last timing round of each optimizer and batch size."""
+    last: dict[tuple[str, str], int] = {}
+    for row in timings:
+        cell = row["optimizer"], row["batch"]
+        last[cell] = max(last.get(cell, 0), int(row["round"]))
+    return last
 
 
 def _check_same(study: Study, records: Records) -> None:

@@ -72,6 +72,18 @@ def resumed(folder: Path) -> Iterator[Path]:
         yield path
 
 
+def is_held(folder: Path) -> bool:
+    """Return whether a process works in the folder of a study now."""
+    try:
+        with (folder / SETTINGS).open("r+", encoding="utf-8") as file:
+            _lock(file.fileno(), folder)
+    except StoreError:
+        return True
+    except OSError:
+        return False
+    return False
+
+
 def _written(folder: Path, settings: str) -> TextIO:
     """Write the settings and return the file, open and locked."""
     path, part = folder / SETTINGS, folder / f".{SETTINGS}.part"

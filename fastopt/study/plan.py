@@ -11,13 +11,15 @@ from typing import Any
 
 from fastopt.errors import ConfigError, DataError
 from fastopt.optimizers.spec import canonical
-from fastopt.study import batches, search
+from fastopt.study import batches, search, waves
 from fastopt.study.config import CONFIRM_SEEDS, MODEL_OPTIONS, SEARCH_SEED, StudyConfig
 from fastopt.study.ranges import learning_rate_range
 from fastopt.training import models
 from fastopt.training.budget import steps_in
 from fastopt.training.checksums import file_sha256
 from fastopt.training.datasets import Dataset
+from fastopt.training.doors import check_goal
+from fastopt.training.goal import Goal
 from fastopt.training.models import Model
 from fastopt.training.schedules import Schedule, make_schedule
 
@@ -48,13 +50,18 @@ class Study:
         return 0 if self.config.learning_rate is not None else self.config.tune
 
     @functools.cached_property
+    def goal(self) -> Goal | None:
+        """The goal that runs end at, if there is one."""
+        return None if self.config.goal is None else Goal.parse(self.config.goal)
+
+    @functools.cached_property
     def schedule(self) -> Schedule:
         """The learning-rate schedule of every run."""
         return make_schedule(self.config.schedule)
 
     def most_samples(self, cell: Cell) -> int | None:
         """Return the samples at which a run of `cell` ends; None where seconds alone decide."""
-        return self.config.budget.most_samples(int(self.dataset.train.size), cell.batch_size)
+        return self.config.run_length.most_samples(int(self.dataset.train.size), cell.batch_size)
 
     def total_steps(self, cell: Cell) -> int | None:
         """Return the steps of a run of `cell`; None where seconds alone decide."""
@@ -81,8 +88,11 @@ class Study:
             "sampling": config.sampling,
             "reduction": config.reduction,
             "dtype": config.dtype,
-            "budget": {name: value for name, value in dataclasses.asdict(config.budget).items() if value is not None},
+            "budget": {
+                name: value for name, value in dataclasses.asdict(config.run_length).items() if value is not None
+            },
             "plugins": [{"name": name, "sha256": digest} for name, digest in self.plugins],
+            **({} if self.goal is None else {"goal": dataclasses.asdict(self.goal)}),
         }
 
     def _config_facts(self) -> dict[str, Any]:
@@ -107,6 +117,17 @@ class Study:
             "confirm_seeds": list(CONFIRM_SEEDS) if tune else [],
             "workers": config.side_by_side,
             "timing_rounds": config.timing_rounds,
+            **({} if self.goal is None else self._goal_facts()),
+        }
+
+    def _goal_facts(self) -> dict[str, Any]:
+        return {
+            "goal": self.identity["goal"],
+            "study_budget_s": self.config.budget_s,
+            "cutoff": waves.CUTOFF,
+            "transfer": self.config.transfer,
+            "waves": len(waves.sizes(self.config.tune)),
+            "extensions": 0,
         }
 
     def _dataset_facts(self) -> dict[str, Any]:
@@ -135,6 +156,7 @@ def plan(config: StudyConfig, dataset: Dataset) -> Study:
     given = {canonical(spec): bounds for spec, bounds in config.learning_rate_ranges.items()}
     ranges = {name: given.get(name) or learning_rate_range(name) for name in names}
     study = Study(config, dataset, model, cells, ranges, tuple(_digest(path) for path in config.plugin))
+    check_goal(study.goal, dataset)
     for cell in cells[: len(sizes)]:
         study.schedule.rate(1.0, 1, 1, study.total_steps(cell))  # raises where the run is too short for it, or endless
     return study

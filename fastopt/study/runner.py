@@ -1,30 +1,27 @@
-"""Runs a study: search, confirmation and final runs side by side in threads, then the timing pass alone.
+"""Runs a study: search, confirmation and final runs side by side, then the timing pass alone.
 
-The threads hold no lock while they train (the driver releases the GIL), each on serial kernels and one BLAS thread. All
-records are written by the thread that calls `run`, as soon as a run ends.
+All records are written by the thread that calls `run`, as soon as a run ends.
 """
 
 from __future__ import annotations
 
 import contextlib
-import heapq
-import itertools
+import math
 import time
-from collections.abc import Iterable, Mapping
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Protocol
 
 import numpy as np
 
 from fastopt import records
-from fastopt.study import course, work
+from fastopt.study import work
+from fastopt.study.courses import course_of
 from fastopt.study.done import NOTHING, Done
+from fastopt.study.executor import Executor, Threads
 from fastopt.study.plan import Cell, Study
 from fastopt.study.timing import TimingPass
-from fastopt.study.trial import Trial, execute, failed, make_run, run_id
+from fastopt.study.trial import Trial, make_run, run_id
 from fastopt.training.threads import one_blas_thread
-
-Outcome = tuple[Trial, Mapping[str, Any], Iterable[Mapping[str, Any]]]
 
 
 class Observer(Protocol):
@@ -46,47 +43,64 @@ class Observer(Protocol):
 class Runner:
     """Carries out one study into one record store; what is `done` already is not done again.
 
-    On KeyboardInterrupt the running trials are stopped within a step and dropped, what was recorded stays, and the
-    exception goes on to the caller.
+    Where the study has a budget of time, runs end when what is left of it is needed to time the cells: those that are
+    under way are dropped, and what was not begun is missing from the records. On KeyboardInterrupt the running trials
+    are stopped within a step and dropped, what was recorded stays, and the exception goes on to the caller.
+
+    executor, clock    where trials run, and the seconds that a budget is counted in; for tests and other engines
     """
 
-    def __init__(self, study: Study, writer: records.Writer, observer: Observer, done: Done = NOTHING) -> None:
+    def __init__(
+        self,
+        study: Study,
+        writer: records.Writer,
+        observer: Observer,
+        done: Done = NOTHING,
+        *,
+        executor: Executor | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self.study, self.writer, self.observer, self.done = study, writer, observer, done
-        self.stop = np.zeros(1, dtype=np.int64)
-        self.losses: dict[Cell, dict[Trial, float]] = {cell: {} for cell in study.cells}
-        self.submitted: set[Trial] = set()
-        self.ready: list[tuple[float, int, Trial]] = []  # a heap, the longest run first
-        self.number = itertools.count()
-        self.planned = dict.fromkeys(study.cells, course.n_runs(study))
+        self.executor = Threads(study, study.config.side_by_side) if executor is None else executor
+        self.course = course_of(study)
+        self.results: dict[Trial, Any] = {}
+        self.ready: dict[Trial, None] = {}  # due and not begun, in the order in which they became due
+        self.begun: set[Trial] = set()
+        self.planned = dict.fromkeys(study.cells, self.course.n_runs)
+        self._clock, self._start = clock, clock()
 
     def run(self) -> None:
         """Compile, search, confirm, run the chosen rates on fresh seeds, time every cell."""
         self.writer.meta(status="running")
         try:
-            with one_blas_thread():
+            with one_blas_thread(), contextlib.closing(self.executor):
                 self._look_back()
                 self._compile()
-                self._converge()
-                self._time()
+                whole = self._converge()
+            whole = self._time() and whole
         except KeyboardInterrupt:
-            self.stop[0] = 1
             self.writer.meta(status="interrupted")
             raise
-        self.writer.meta(status="finished")
+        self.writer.meta(status="finished" if whole else "budget")
 
     @property
     def chosen(self) -> dict[Cell, float]:
         """The learning rates that are chosen by now."""
-        rates = {cell: course.chosen_rate(self.study, cell, self.losses[cell]) for cell in self.study.cells}
+        rates = {cell: self.course.chosen_rate(cell, self.results) for cell in self.study.cells}
         return {cell: rate for cell, rate in rates.items() if rate is not None}
 
     def _look_back(self) -> None:
         """Take over what is recorded, line up what is due, and say how much work is left."""
+        known = -1
+        while known < len(self.results):  # what is recorded of one cell may let others go on
+            known = len(self.results)
+            for cell in self.study.cells:
+                self._line_up(cell)
         left = 0.0
         for cell in self.study.cells:
-            self._line_up(cell)
-            left += (self.planned[cell] - len(self.losses[cell])) * work.run_s(self.study, cell)
-            left += work.timing_s(self.study, cell, self._rounds_left())
+            ended = sum(trial.cell == cell for trial in self.results)
+            left += (self.planned[cell] - ended) * work.run_s(self.study, cell)
+            left += work.timing_s(self.study, cell, self._rounds_left(cell))
         self.observer.begin(left)
 
     def _compile(self) -> None:
@@ -95,80 +109,100 @@ class Runner:
         What the timing pass needs beside these, it compiles in its own processes.
         """
         self.observer.stage("compiling")
-        start = time.perf_counter()
+        start, stop = time.perf_counter(), np.zeros(1, dtype=np.int64)
         for name in dict.fromkeys(cell.optimizer for cell in self.study.cells):
-            run = make_run(self.study, Cell(name, "1", 1), 0.0, 0, self.stop, parallel=False)
+            run = make_run(self.study, Cell(name, "1", 1), 0.0, 0, stop, parallel=False)
             run.advance(1)
         if not self.done.compiled:  # a study that goes on finds everything in the cache
             self.writer.meta(compile_time_s=time.perf_counter() - start)
 
-    def _converge(self) -> None:
+    def _converge(self) -> bool:
+        """Carry out all runs that become due; return whether the budget was enough for them."""
         self.observer.stage("training")
-        workers = self.study.config.side_by_side
-        pool = ThreadPoolExecutor(workers, thread_name_prefix="fastopt-run")
-        pending: set[Future[Outcome]] = set()
         try:
-            while self.ready or pending:
-                # one in hand for each worker, so that none waits while records are written
-                while self.ready and len(pending) < 2 * workers:
-                    pending.add(pool.submit(self._train, heapq.heappop(self.ready)[2]))
-                done, pending = wait(pending, timeout=0.2, return_when=FIRST_COMPLETED)
-                for future in done:
-                    self._record(*future.result())
+            while self.ready or self.executor.busy:
+                if self._seconds_left() <= 0:
+                    return self._give_up()
+                while self.ready and self.executor.room > 0:
+                    trial = self.course.first(self.ready, self.results)
+                    del self.ready[trial]
+                    self.executor.submit(trial)
+                for outcome in self.executor.ended():
+                    self._record(*outcome)
         except BaseException:
-            self.stop[0] = 1
+            self.executor.stop()
             raise
-        finally:
-            pool.shutdown(cancel_futures=True)
+        return True
 
-    def _train(self, trial: Trial) -> Outcome:
-        try:
-            return (trial, *execute(self.study, trial, self.stop))
-        except Exception as error:  # a run that fails is a record like any other
-            return trial, failed(self.study, trial, error), []
+    def _give_up(self) -> bool:
+        """Stop what is under way; what ended by itself before is kept, the rest is dropped."""
+        self.executor.stop()
+        while self.executor.busy:
+            for trial, record, curve in self.executor.ended():
+                if record["status"] != "interrupted":
+                    self._record(trial, record, curve)
+        return False
+
+    def _seconds_left(self) -> float:
+        """The seconds until the budget must go to the timing pass; without a budget there is no end to them."""
+        budget = self.study.config.budget_s
+        if budget is None:
+            return math.inf
+        spent = self._clock() - self._start
+        return budget - spent - work.timing_pass_s(self.study, max(map(self._rounds_left, self.study.cells)))
 
     def _record(self, trial: Trial, record: Mapping[str, Any], curve: Iterable[Mapping[str, Any]]) -> None:
         self.writer.run(record, curve)
-        self.losses[trial.cell][trial] = course.loss_of(record)
+        self.results[trial] = self.course.result_of(record)
         self.observer.advance(work.run_s(self.study, trial.cell))
-        before = self.planned[trial.cell]
-        self._line_up(trial.cell)
-        self.observer.revise((self.planned[trial.cell] - before) * work.run_s(self.study, trial.cell))
+        for cell in self.course.waiting_for(trial.cell):
+            before = self.planned[cell]
+            self._line_up(cell)
+            self.observer.revise((self.planned[cell] - before) * work.run_s(self.study, cell))
 
     def _line_up(self, cell: Cell) -> None:
         """Line up the runs of a cell that are due by now, and take over those of them that are recorded."""
-        losses, found = self.losses[cell], True
+        found = True
         while found:
             found = False
-            trials = course.due(self.study, cell, losses)
+            trials = self.course.due(cell, self.results)
             for trial in trials:
-                if trial in losses or trial in self.submitted:
+                if trial in self.results or trial in self.begun:
                     continue
-                recorded = self.done.losses.get(run_id(self.study, trial))
+                recorded = self.done.results.get(run_id(self.study, trial))
                 if recorded is not None:
-                    losses[trial], found = recorded, True
+                    self.results[trial], found = recorded, True
                 else:
-                    self.submitted.add(trial)
-                    heapq.heappush(self.ready, (-work.run_s(self.study, cell), next(self.number), trial))
-        if all(trial in losses for trial in trials) or trials[-1].phase == "final":
+                    self.begun.add(trial)
+                    self.ready[trial] = None
+        if trials and (all(trial in self.results for trial in trials) or trials[-1].phase in ("final", "transfer")):
             self.planned[cell] = len(trials)
 
-    def _rounds_left(self) -> int:
-        return self.study.config.timing_rounds - self.done.rounds
+    def _rounds_left(self, cell: Cell) -> int:
+        return self.study.config.timing_rounds - self._rounds_done(cell)
 
-    def _time(self) -> None:
-        if self._rounds_left() <= 0:
-            return
+    def _rounds_done(self, cell: Cell) -> int:
+        return self.done.rounds.get((cell.optimizer, cell.batch), 0)
+
+    def _time(self) -> bool:
+        """Time the cells that have a rate; return whether the budget was enough."""
         rates = self.chosen
         for cell in self.study.cells:
             if cell not in rates:
-                self.observer.revise(-work.timing_s(self.study, cell, self._rounds_left()))
+                self.observer.revise(-work.timing_s(self.study, cell, self._rounds_left(cell)))
+        if not any(self._rounds_left(cell) > 0 for cell in rates):
+            return True
         self.observer.stage("timing")
-        timed = TimingPass(self.study, rates, self._blocks_done)
-        with contextlib.closing(timed.rounds(self.done.rounds + 1)) as rounds:
+        timed = TimingPass(self.study, rates, self._blocks_done, {cell: self._rounds_done(cell) for cell in rates})
+        budget, whole = self.study.config.budget_s, True
+        with contextlib.closing(timed.rounds()) as rounds:
             for blocks in rounds:
                 self.writer.timing(*blocks)
+                if budget is not None and self._clock() - self._start > budget:
+                    whole = any(block["round"] == self.study.config.timing_rounds for block in blocks)
+                    break
         self.writer.meta(untimed=timed.failures)
+        return whole
 
     def _blocks_done(self, cell: Cell, number: int) -> None:
         self.observer.advance(number * work.block_s(self.study, cell))

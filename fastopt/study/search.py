@@ -22,7 +22,7 @@ def trial_rates(bounds: tuple[float, float], n_trials: int, seed: int) -> list[f
     Bengio 2012, section 2.4). The same seed gives the same rates.
     """
     low, high = (math.log(bound) for bound in bounds)
-    return sorted(math.exp(low + (high - low) * point) for point in _points(n_trials, seed))
+    return sorted(math.exp(low + (high - low) * point) for point in unit_points(n_trials, seed))
 
 
 def extension_trials(n_trials: int) -> int:
@@ -68,7 +68,8 @@ def choose(losses: Mapping[float, Sequence[float]]) -> float | None:
 
 
 @functools.cache
-def _points(n_trials: int, seed: int) -> tuple[float, ...]:
+def unit_points(n_trials: int, seed: int) -> tuple[float, ...]:
+    """Return `n_trials` points of [0, 1), spread evenly: each of them, and any run of them in this order."""
     from scipy.stats import qmc  # 0.7 s to import: only where it is used
 
     return tuple(float(point) for point in qmc.Halton(d=1, scramble=True, rng=seed).random(n_trials)[:, 0])

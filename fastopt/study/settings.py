@@ -25,10 +25,10 @@ from fastopt.training.budget import Budget
 from fastopt.training.datasets.own import SUFFIXES
 from fastopt.training.models.menu import option_names
 
-BUDGETS = tuple(field.name for field in dataclasses.fields(Budget))
+LENGTHS = tuple(field.name for field in dataclasses.fields(Budget))
 
 # Settings of which one takes the place of the others.
-_INSTEAD = (BUDGETS, ("tune", "learning_rate"))
+_INSTEAD = (LENGTHS, ("tune", "learning_rate"))
 
 
 class Kind(NamedTuple):
@@ -70,6 +70,11 @@ def _ranges(value: Any) -> dict[str, tuple[Any, ...]] | None:
     return found if all(len(bounds) == 2 for bounds in found.values()) else None
 
 
+def _flag(value: Any) -> bool | None:
+    return value if isinstance(value, bool) else None
+
+
+FLAG = Kind("true or false", _flag)
 TEXT, WHOLE, NUMBER = Kind("text in quotes", _text), Kind("a whole number", _whole), Kind("a number", _number)
 TEXTS = Kind('a list of texts such as ["sgd", "adam"]', _list_of(_text))
 
@@ -93,6 +98,9 @@ KINDS: dict[str, Kind] = {
     "steps": WHOLE,
     "samples": WHOLE,
     "seconds": NUMBER,
+    "goal": TEXT,
+    "budget": TEXT,
+    "transfer": FLAG,
     "tune": WHOLE,
     "learning_rate": NUMBER,
     "schedule": TEXT,
@@ -137,13 +145,13 @@ def merged(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]
 
 
 def configured(settings: Mapping[str, Any]) -> StudyConfig:
-    """Return the configuration that `settings` describe; raises ConfigError for two budgets, or one that cannot be."""
-    bounds = {name: value for name, value in settings.items() if name in BUDGETS}
-    rest: dict[str, Any] = {name: value for name, value in settings.items() if name not in BUDGETS}
+    """Return the configuration that `settings` describe; raises ConfigError for two lengths, or one that cannot be."""
+    bounds = {name: value for name, value in settings.items() if name in LENGTHS}
+    rest: dict[str, Any] = {name: value for name, value in settings.items() if name not in LENGTHS}
     if len(bounds) > 1:
-        raise ConfigError(f"give one of {', '.join(BUDGETS)}, got {' and '.join(bounds)}")
+        raise ConfigError(f"give one of {', '.join(LENGTHS)}, got {' and '.join(bounds)}")
     if bounds:
-        rest["budget"] = Budget(**bounds)
+        rest["length"] = Budget(**bounds)
     return StudyConfig(**rest)
 
 
@@ -152,8 +160,8 @@ def text(study: Study, folder: Path) -> str:
     import tomli_w
 
     config = study.config
-    values = {name: getattr(config, name) for name in KINDS if name not in BUDGETS}
-    values |= dataclasses.asdict(config.budget)
+    values = {name: getattr(config, name) for name in KINDS if name not in LENGTHS}
+    values |= dataclasses.asdict(config.run_length)
     taken = [name for name in option_names(config.model) if name in MODEL_OPTIONS]
     values |= {name: study.model.settings.get(name, getattr(config, name)) for name in taken}
     values["optimizers"] = list(study.ranges)

@@ -14,7 +14,12 @@ import numpy as np
 
 from fastopt.errors import ConfigError
 
-__all__ = ["Budget", "epoch_rows", "evaluation_points", "geometric_grid", "steps_in"]
+__all__ = ["COARSE", "FINE", "Budget", "epoch_rows", "evaluation_points", "geometric_grid", "steps_in"]
+
+# From one look at a run to the next its samples grow by this factor: for a curve, and where a goal is to be met. A hit
+# is known up to one factor, and each look takes as long as training on some thousand rows.
+COARSE = math.sqrt(2.0)
+FINE = 2.0**0.25
 
 
 @dataclass(frozen=True)
@@ -92,15 +97,15 @@ def _ascending(wanted: Any) -> list[int]:
     return [int(point) for point in listed]
 
 
-def geometric_grid(n_rows: int, most: int | None) -> Iterator[int]:
+def geometric_grid(n_rows: int, most: int | None, factor: float = COARSE) -> Iterator[int]:
     """Yield the counts of samples at which a run is looked at, the same for all batch sizes, ascending.
 
-    From 1/16 of the `n_rows` of an epoch up by a factor of sqrt(2), and `most` at the end; without end for None.
+    From 1/16 of the `n_rows` of an epoch up by `factor`, and `most` at the end; without end for None.
     """
     point, last, end = max(1.0, n_rows / 16), 0, math.inf if most is None else most
     while round(point) < end:
         if round(point) > last:  # of a few rows, neighbouring points round to one
             last = round(point)
             yield last
-        point *= math.sqrt(2.0)
+        point *= factor
     yield int(end)

@@ -122,3 +122,5 @@ def check_schedule(schedule: Any, dataset: Dataset) -> Schedule:
 def _check_metric(what: str, metric: str, dataset: Dataset) -> None:
     if metric.startswith("validation") and not dataset.validation.size:
         raise ConfigError(f'{what} needs validation rows, data set "{dataset.name}" has none: take train_loss')
+    if metric.endswith("accuracy") and not dataset.n_classes:
+        raise ConfigError(f'{what}: data set "{dataset.name}" has numbers to predict, not classes: take a loss')

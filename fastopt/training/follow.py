@@ -26,6 +26,7 @@ def follow(
     goal: Goal | None = None,
     looks: list[Evaluation] | None = None,
     looked: Callable[[list[Evaluation]], None] = lambda looks: None,
+    look_at: Callable[[Run], Evaluation] = Run.evaluate,
 ) -> list[Evaluation]:
     """Train `run` along `grid`, ascending counts of samples, and return its looks: before the first step, then at every
     point, and at the end.
@@ -34,22 +35,23 @@ def follow(
     ends at `most` samples (None: at the last point), when `seconds` of the training clock are over, when the `goal` is
     hit, when it is stopped, or when it diverges, which is: a batch loss, a parameter or a measured loss is not finite,
     or the training loss exceeds `DIVERGED_FACTOR` times its first value (or that of guessing, log classes, where it is
-    larger: a run may start from trained parameters). A diverged end is no look.
+    larger: a run may start from trained parameters). A diverged end is no look. `look_at` is how a look is taken: one
+    that leaves out the training rows has the validation loss in the place of the training loss.
 
     A run that goes on from a checkpoint brings the `looks` it had. After each look `looked` is called with those on the
     grid: an end between two points is not among them, so that a run which goes on from there has the looks of one that
     was never stopped.
     """
-    looks = looks or [run.evaluate()]
-    too_large = DIVERGED_FACTOR * max(looks[0].train_loss, math.log(max(2, run.dataset.n_classes)))
+    looks = looks or [look_at(run)]
+    too_large = DIVERGED_FACTOR * max(_loss(looks[0]), math.log(max(2, run.dataset.n_classes)))
     for point in grid if most is None else itertools.chain(grid, [most]):
         if run.samples >= point:
             continue
         if (most is not None and run.samples >= most) or (goal is not None and goal.hit(looks) is not None):
             break
         _train(run, point if most is None else min(point, most), seconds)
-        look = run.evaluate()
-        if look.train_loss > too_large:
+        look = look_at(run)
+        if _loss(look) > too_large:
             run.progress[driver.DIVERGED] = 1
         if run.diverged:
             break
@@ -70,7 +72,7 @@ def outcome(run: Run, looks: list[Evaluation], goal: Goal | None = None) -> tupl
     if run.diverged:
         return "diverged", (
             f"by step {step}, epoch {epoch} the loss was not finite or {DIVERGED_FACTOR:g} times its first value; "
-            f"the last finite loss of a batch was {run.batch_loss:.4g}, of the training rows {last.train_loss:.4g} at "
+            f"the last finite loss of a batch was {run.batch_loss:.4g}, of the {_rows(last)} rows {_loss(last):.4g} at "
             f"step {last.step}; try a tenth of learning rate {run.base_rate:g}"
         )
     if goal is not None and (hit := goal.hit(looks)) is not None:
@@ -81,6 +83,14 @@ def outcome(run: Run, looks: list[Evaluation], goal: Goal | None = None) -> tupl
     if run.stop[0]:
         return "interrupted", f"stopped after step {step}, epoch {epoch}"
     return "finished", f"all {step} steps done"
+
+
+def _loss(look: Evaluation) -> float:
+    return look.validation_loss if math.isnan(look.train_loss) else look.train_loss
+
+
+def _rows(look: Evaluation) -> str:
+    return "validation" if math.isnan(look.train_loss) else "training"
 
 
 def _train(run: Run, point: int, seconds: float) -> None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from fastopt.errors import ConfigError, unknown_name
+from fastopt.streak import first_streak
 from fastopt.training.history import Evaluation
 
 __all__ = ["METRICS", "Goal"]
@@ -57,9 +58,4 @@ class Goal:
 
     def hit(self, looks: list[Evaluation]) -> int | None:
         """Return the index of the evaluation at which the goal was hit, or None."""
-        streak = 0
-        for i, look in enumerate(looks):
-            streak = streak + 1 if self.met(look) else 0
-            if streak == self.in_a_row:
-                return i - self.in_a_row + 1
-        return None
+        return first_streak(map(self.met, looks), self.in_a_row)

@@ -30,6 +30,16 @@ class Evaluation(NamedTuple):
     gradient_norm: float  # Euclidean, of the last batch's mean gradient; nan before the first step
 
 
+class Squares(NamedTuple):
+    """Squared Euclidean norms of the last batch's mean gradient, and of the mean gradients of its chunks, which are
+    smaller batches of the same rows: `small` rows each on average, with the mean of their `small_square`."""
+
+    small: float
+    big: int
+    small_square: float
+    big_square: float
+
+
 class Score(NamedTuple):
     """Mean loss per row and the fraction of rows that are classified right."""
 

@@ -15,6 +15,7 @@ from numba import cfunc, types
 
 from fastopt.errors import unknown_name
 from fastopt.kernels.cpu import COMPILE_OPTIONS, FLOATS, named
+from fastopt.training import driver
 from fastopt.training.models import Model, compiled_loss_and_grad
 from fastopt.training.run import Run
 
@@ -36,6 +37,16 @@ def leave_out(run: Run, phase: str) -> None:
             run.update = _no_update(dtype).address
         case _:
             raise unknown_name("phase", phase, ("order", "model", "update"))
+
+
+def stay_within_epoch(run: Run, rows: int) -> None:
+    """Let the next `rows` rows come from the epoch that `run` is in, from its second batch on if too few are left.
+
+    So no order is drawn on the way. An epoch must have `rows` and a batch more.
+    """
+    position = int(run.progress[driver.POSITION])
+    if not 0 < position <= run.epoch_rows - rows:
+        run.progress[driver.POSITION] = run.batch_size
 
 
 class _Nothing(Model):

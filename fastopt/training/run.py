@@ -13,13 +13,14 @@ from fastopt.optimizers import Optimizer
 from fastopt.training import driver
 from fastopt.training.budget import epoch_rows
 from fastopt.training.datasets import Dataset
-from fastopt.training.history import Evaluation, Score
+from fastopt.training.history import Evaluation, Score, Squares
 from fastopt.training.models import Model, compiled_evaluate, compiled_loss_and_grad
 from fastopt.training.schedules import Schedule, make_schedule
 from fastopt.training.shuffle import SAMPLINGS, permutation, sample_order
 
 # The training loss is measured on at most so many training rows, always the same ones.
 TRAIN_EVALUATION_ROWS = 10_000
+NOT_SCORED = Score(math.nan, math.nan)
 
 
 class Run:
@@ -164,15 +165,18 @@ class Run:
             parallel=self.parallel,
         )
 
-    def evaluate(self) -> Evaluation:
-        """Look at the run as it stands, off the training clock; parameters or losses not finite make it diverged."""
+    def evaluate(self, *, train: bool = True, validation: bool = True) -> Evaluation:
+        """Look at the run as it stands, off the training clock; parameters or losses not finite make it diverged.
+
+        What is not looked at, training rows or validation rows, is nan.
+        """
         if not np.isfinite(self.params).all():
             self.progress[driver.DIVERGED] = 1
-        train, validation = (
-            self.score(self.train_rows),
-            self.score(self.dataset.validation),
-        )
-        if not math.isfinite(train.loss) or (self.dataset.validation.size and not math.isfinite(validation.loss)):
+        on_train = self.score(self.train_rows) if train else NOT_SCORED
+        on_validation = self.score(self.dataset.validation) if validation else NOT_SCORED
+        if train and not math.isfinite(on_train.loss):
+            self.progress[driver.DIVERGED] = 1
+        if validation and self.dataset.validation.size and not math.isfinite(on_validation.loss):
             self.progress[driver.DIVERGED] = 1
         step = self.steps
         return Evaluation(
@@ -180,12 +184,31 @@ class Run:
             step=step,
             samples=self.samples,
             seconds=self.seconds,
-            train_loss=train.loss,
-            validation_loss=validation.loss,
-            validation_accuracy=validation.accuracy,
+            train_loss=on_train.loss,
+            validation_loss=on_validation.loss,
+            validation_accuracy=on_validation.accuracy,
             learning_rate=float(self.hyper[0]) if step else math.nan,
             gradient_norm=float(np.linalg.norm(self.grads[0])) / self._last_batch() if step else math.nan,
         )
+
+    def squares(self) -> Squares | None:
+        """Return the squared norms of the last batch's gradient and of its chunks'; None before any, or of one chunk.
+
+        The driver has them already: they cost a pass over the gradients. The first chunk's row holds the sum of all by
+        then, and is found again by subtraction.
+        """
+        rows = self._last_batch()
+        chunks = min(self.chunks, rows)
+        if not self.steps or chunks < 2:
+            return None
+        total = self.grads[0].astype(np.float64)
+        first, square = total.copy(), 0.0
+        for k in range(1, chunks):
+            chunk = self.grads[k].astype(np.float64)
+            first -= chunk
+            square += float(chunk @ chunk) / _chunk_rows(rows, chunks, k) ** 2
+        square += float(first @ first) / _chunk_rows(rows, chunks, 0) ** 2
+        return Squares(rows / chunks, rows, square / chunks, float(total @ total) / rows**2)
 
     def observe(self, look: Evaluation) -> None:
         """Let a plateau schedule decide on the rate from here on."""
@@ -195,7 +218,7 @@ class Run:
     def place_order(self) -> None:
         """Work out the order of the current epoch again: for a run that was put into the middle of one."""
         epoch = int(self.progress[driver.EPOCH])
-        self.order[:] = sample_order(self.rows, self.sampling, self.seed, epoch)
+        sample_order(self.rows, self.sampling, self.seed, epoch, out=self.order)
 
     def _last_batch(self) -> int:
         at_the_end = int(self.progress[driver.POSITION]) == 0
@@ -240,6 +263,11 @@ def score(
 def evaluation_workspace(model: Model, dtype: npt.DTypeLike) -> npt.NDArray[Any]:
     """Return what `score` works in, f[lanes, w]: megabytes for a model of many inputs, so made once for a run."""
     return np.empty((driver.EVALUATION_LANES, model.workspace_size(driver.EVALUATION_BLOCK)), dtype)
+
+
+def _chunk_rows(rows: int, chunks: int, k: int) -> int:
+    """Return how many of a batch's rows chunk `k` has, as the driver deals them out."""
+    return (k + 1) * rows // chunks - k * rows // chunks
 
 
 def _sample(rows: npt.NDArray[np.int64], most: int) -> npt.NDArray[np.int64]:

@@ -5,9 +5,8 @@ import math
 import numpy as np
 import pytest
 
-from fastopt.analysis.hits import Hit
 from fastopt.analysis.optimum import affine_optimum, optimum, with_faster_part
-from fastopt.analysis.resample import drawn_seeds, median_steps, resampled_medians
+from fastopt.analysis.resample import draws, resampled_medians, tuning_factors
 from fastopt.errors import ConfigError
 
 SIZES = [2**k for k in range(11)]
@@ -72,14 +71,33 @@ def test_bad_input():
 
 def test_seeds_are_drawn_for_all_batch_sizes_together():
     """Two batch sizes whose steps differ by a factor that is the same for each seed differ by it in each draw."""
-    hits = {1: {s: Hit(0, 10.0 + s) for s in range(6)}, 2: {s: Hit(0, 5.0 + s / 2) for s in range(6)}}
-    medians = resampled_medians(hits, drawn_seeds(range(6), 100))
-    assert medians[1].shape == (101,)
-    np.testing.assert_allclose(medians[1], 2 * medians[2])
-    assert np.unique(medians[1][1:]).size > 3
+    drawn = draws(6, 100)
+    slow, fast = ({s: factor * (10.0 + s) for s in range(6)} for factor in (2, 1))
+    one, other = (resampled_medians(values, range(6), drawn) for values in (slow, fast))
+    assert one.shape == (101,)
+    np.testing.assert_allclose(one, 2 * other)
+    assert np.unique(one[1:]).size > 3
 
 
 def test_half_of_the_runs_missing_is_a_missing_median():
-    assert median_steps([Hit(0, 3), Hit(3, math.inf)]) == math.inf
-    assert median_steps([Hit(0, 3), Hit(0, 4), Hit(3, math.inf)]) == 4
-    assert median_steps([]) == math.inf
+    drawn = draws(3, 10)
+    assert resampled_medians({0: 3.0, 1: math.inf}, range(3), drawn)[0] == math.inf
+    assert resampled_medians({0: 3.0, 1: 4.0, 2: math.inf}, range(3), drawn)[0] == 4.0
+
+
+def test_a_resample_without_any_of_the_runs_has_their_median():
+    found = resampled_medians({5: 7.0}, range(6), draws(6, 200))
+    assert set(found) == {7.0}
+
+
+def test_another_draw_of_trials_is_never_better_and_sometimes_the_second_best():
+    factors = tuning_factors([100.0, 150.0, math.inf, 300.0], 2_000)
+    assert factors[0] == 1.0
+    assert set(factors) == {1.0, 1.5, 3.0, math.inf}
+    assert (factors[1:] == 1.0).mean() == pytest.approx(1 - 0.75**4, abs=0.03)
+    assert (factors == np.inf).mean() == pytest.approx(0.25**4, abs=0.01)
+
+
+@pytest.mark.parametrize("costs", [[], [math.inf, math.inf]])
+def test_where_nothing_was_found_by_tuning_there_is_no_factor(costs):
+    assert set(tuning_factors(costs, 10)) == {1.0}

@@ -11,6 +11,7 @@ from fastopt.bench.gate.finals import Run
 from fastopt.bench.gate.outcome import Outcome
 from fastopt.errors import ConfigError
 from tests.report.synthetic import store
+from tests.report.synthetic_goal import Truth, goal_store
 
 SMALL = {"batches": ("8", "32"), "factors": {"sgd": 1.5, "adam": 1.0}, "tune": 2, "confirm": False, "rounds": 0}
 TEN = thresholds.parse(None, convergence.DEFAULT_THRESHOLD)
@@ -168,3 +169,28 @@ def test_steps_to_a_goal_lie_on_a_straight_line_between_evaluations(goal, steps)
 def test_a_run_that_comes_back_from_an_infinite_loss_counts_from_its_next_evaluation():
     run = Run(0.5, np.array([0.0, 10.0, 30.0]), np.array([2.0, math.inf, 0.5]))
     assert run.steps_to(1.0) == 30.0
+
+
+def towards(folder, **truth):
+    return records.read(goal_store(folder, **{"batches": (4, 16), "seeds": 12} | truth))
+
+
+def test_studies_towards_a_goal_are_compared_by_their_steps_to_it(tmp_path):
+    before = towards(tmp_path / "before")
+    assert {result.outcome for result in judge(before, towards(tmp_path / "same")).results} == {Outcome.WITHIN}
+    later = {"sgd": Truth(s_min=300.0), "adam": Truth(s_min=160.0)}
+    gated = judge(before, towards(tmp_path / "later", truths=later))
+    assert of(gated, "adam, batch 4").outcome == Outcome.SLOWER
+    assert of(gated, "adam, all batch sizes").ratio.median == pytest.approx(1.6, rel=0.1)
+    assert of(gated, "sgd, batch 4").outcome == Outcome.WITHIN
+
+
+def test_a_run_that_misses_its_goal_now_is_infinitely_late(tmp_path):
+    before, now = towards(tmp_path / "before"), towards(tmp_path / "now", missed={("adam", 4): 11})
+    assert of(judge(before, now), "adam, batch 4").outcome == Outcome.SLOWER
+
+
+def test_studies_towards_other_goals_are_refused(tmp_path):
+    goal = {"metric": "train_loss", "value": 0.2, "in_a_row": 2}
+    with pytest.raises(ConfigError, match="goal"):
+        judge(towards(tmp_path / "before"), towards(tmp_path / "now", goal=goal))

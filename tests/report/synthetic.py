@@ -14,6 +14,15 @@ import numpy as np
 from fastopt.records import FILE_NAME, Writer
 
 N_TRAIN = 1257
+# The columns that later versions of the schema brought.
+NEWER_THAN_1 = {
+    "runs": ("cutoff", "hit_after", "hit_by", "goal_best", "rule"),
+    "curves": ("small", "big", "small_square", "big_square"),
+    "timings": (
+        *("memory_bytes", "launch", "warm", "switches", "others_s", "steal_s", "load"),
+        *("crowding", "left_out", "order_s"),
+    ),
+}
 RANGES = {"sgd": [1e-3, 10.0], "momentum": [1e-3, 10.0], "rmsprop": [1e-5, 0.1], "adam": [1e-5, 0.1]}
 
 
@@ -135,6 +144,7 @@ def store(
                 memory_bytes = 4 * (2_000 * (2 + (optimizer == "adam") * 2) + 42 * size)
                 noisy = (optimizer, batch) in busy
                 timing |= {"launch": 3 * (number // 3), "warm": 1, "switches": 0, "steal_s": 0.0, "load": 0.5}
+                timing |= {"left_out": "", "crowding": 1.0}
                 timing |= {"others_s": 1.0 + time_s if noisy else 0.0}
                 writer.timing(timing | {"time_s": time_s, "memory_bytes": memory_bytes})
     writer.close()
@@ -146,8 +156,12 @@ def store_version_1(folder: Path, **truth: Any) -> Path:
     store(folder, confirm=False, **truth)
     connection = sqlite3.connect(folder / FILE_NAME)
     with connection:
-        for name in ("memory_bytes", "launch", "warm", "switches", "others_s", "steal_s", "load"):
-            connection.execute(f"ALTER TABLE timings DROP COLUMN {name}")
+        connection.execute("ALTER TABLE timings RENAME TO newer")
+        connection.execute("CREATE TABLE timings AS SELECT * FROM newer")  # without a key on what is dropped
+        connection.execute("DROP TABLE newer")
+        for table, names in NEWER_THAN_1.items():
+            for name in names:
+                connection.execute(f"ALTER TABLE {table} DROP COLUMN {name}")
         config = json.loads(connection.execute("SELECT value FROM meta WHERE key = 'config'").fetchone()[0])
         config["epochs"] = config.pop("budget")["epochs"]
         for key, value in {"config": config, "schema_version": 1}.items():

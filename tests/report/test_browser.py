@@ -19,6 +19,7 @@ import pytest
 from fastopt.report import write
 
 from .synthetic import store, store_version_1
+from .synthetic_goal import Truth, goal_store
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
 BROWSER = next(filter(None, map(shutil.which, NAMES)), None)
@@ -30,6 +31,10 @@ CASES: dict[str, dict[str, Any]] = {
     "whole": {"batches": ("1", "32", "full"), "edge": ("adam", "32"), "settings": f'dataset = "{"a" * 200}"\n'},
     "long names": {"factors": LONG, "batches": ("1", "2048"), "diverged": {(next(iter(LONG)), "1"): 6}},
     "nothing": {"factors": {}},
+}
+GOALS: dict[str, dict[str, Any]] = {
+    "goal": {},
+    "goal, long names": {"truths": {name: Truth() for name in LONG}, "never": ((next(iter(LONG)), 1),)},
 }
 
 PROBE = """<script>
@@ -88,11 +93,13 @@ def look(page: Path, width: int, folder: Path, probe: str = PROBE) -> dict[str, 
     return seen
 
 
-@pytest.fixture(scope="module", params=[*CASES, "version 1"])
+@pytest.fixture(scope="module", params=[*CASES, *GOALS, "version 1"])
 def page(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("browser")
     if request.param == "version 1":
         store_version_1(folder, **TABLE, factors={"adam": 1.0}, batches=("1", "full"))
+    elif request.param in GOALS:
+        goal_store(folder, **GOALS[request.param])
     else:
         store(folder, **(TABLE | CASES[request.param]))
     return write(folder)[0]

@@ -20,9 +20,11 @@ from rich.console import Console
 
 from fastopt.errors import ConfigError, StoreError
 from fastopt.records import FILE_NAME, read
-from fastopt.report import figures, print_summary, summary, write
+from fastopt.report import print_summary, summary, write
+from fastopt.report.page import made
 
 from .synthetic import store, store_version_1
+from .synthetic_goal import Truth, goal_store
 
 SETTINGS = 'dataset = "digits"  # <not a tag>\noptimizers = ["sgd", "adam"]\n\n[budget]\nepochs = 4\n'
 SMALL = {"factors": {"sgd": 1.5, "adam(eps_form=inside)": 1.0}, "batches": ("1", "full"), "epochs": 4, "tune": 4}
@@ -39,6 +41,27 @@ CASES = {
     "summed, by seconds, with a schedule": {"reduction": "sum", "budget": {"seconds": 3}, "schedule": "cosine"},
     "settings": {"settings": SETTINGS},
     "odd names": {"factors": {'adam(<b>$x$ & "y"|z)': 1.0, "sgd": 2.0}},
+}
+# Studies towards a goal.
+GOALS = {
+    "goal": {},
+    "goal, missed": {"never": (("sgd", 1), ("sgd", 4)), "missed": {("adam", 64): 2, ("adam", 256): 6}},
+    "goal, one seed": {"seeds": 1, "rounds": 1, "batches": (4, 64)},
+    "goal, no timings": {"rounds": 0},
+    "goal, nobody got there": {
+        "never": tuple((name, size) for name in ("sgd", "adam") for size in (4, 64)),
+        "batches": (4, 64),
+    },
+    "goal, interrupted": {
+        "tune": 0,
+        "rounds": 0,
+        "status": "interrupted",
+        "bare": (("sgd", 4), ("adam", 4)),
+        "batches": (4,),
+    },
+    "goal, budget": {"status": "budget", "study_budget_s": 2700.0, "bare": (("adam", 16),)},
+    "goal, accuracy": {"goal": {"metric": "validation_accuracy", "value": 0.9, "in_a_row": 2}},
+    "goal, odd names": {"truths": {'adam(<b>$x$ & "y"|z)': Truth()}},
 }
 
 
@@ -62,9 +85,13 @@ class Page(HTMLParser):
         assert self.open.pop() == tag
 
 
-@pytest.fixture(scope="module", params=CASES)
+@pytest.fixture(scope="module", params=[*CASES, *GOALS])
 def report(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = store(tmp_path_factory.mktemp("report"), **(SMALL | CASES[request.param]))
+    folder = tmp_path_factory.mktemp("report")
+    if request.param in GOALS:
+        goal_store(folder, **GOALS[request.param])
+    else:
+        store(folder, **(SMALL | CASES[request.param]))
     files = write(folder)
     assert files[0] == folder / "report.html"
     assert all(path.is_file() and path.stat().st_size for path in files)
@@ -109,8 +136,7 @@ def test_the_markdown_names_only_files_that_exist(report: Path) -> None:
 
 def test_the_csv_files_equal_the_records(report: Path) -> None:
     records = read(report)
-    frames = {"runs": records.runs, "curves": records.curves, "timings": records.timings, "summary": summary(records)}
-    for name, frame in frames.items():
+    for name, frame in made(records, "csv").frames.items():
         again = io.StringIO()
         frame.to_csv(again, index=False)
         assert (report / f"{name}.csv").read_text(encoding="utf-8") == again.getvalue()
@@ -119,7 +145,7 @@ def test_the_csv_files_equal_the_records(report: Path) -> None:
 
 def test_every_figure_is_drawn_or_says_why_not(report: Path) -> None:
     text = (report / "report.html").read_text(encoding="utf-8")
-    for figure in figures.figures(read(report)):
+    for figure in made(read(report), "csv").figures:
         assert bool(figure.panels) != bool(figure.missing)
         for ending in ("png", "csv"):
             assert (report / "figures" / f"{figure.key}.{ending}").is_file() == bool(figure.panels)

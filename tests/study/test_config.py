@@ -167,13 +167,13 @@ def test_a_range_of_ones_own_takes_the_place_of_the_known_one():
 
 def test_runs_share_the_machine_unless_seconds_bound_them():
     assert StudyConfig().side_by_side == usable_cores()
-    assert StudyConfig(budget=Budget(seconds=1.0)).side_by_side == 1
-    assert StudyConfig(budget=Budget(seconds=1.0), workers=3).side_by_side == 3
+    assert StudyConfig(length=Budget(seconds=1.0)).side_by_side == 1
+    assert StudyConfig(length=Budget(seconds=1.0), workers=3).side_by_side == 3
 
 
 @pytest.mark.parametrize("bounds", [{"epochs": 3}, {"steps": 50}, {"samples": 999}, {"seconds": 0.5}])
 def test_the_page_is_told_the_budget_and_how_many_runs_share_the_machine(bounds):
-    facts = plan(StudyConfig(budget=Budget(**bounds)), DIGITS).facts()["config"]
+    facts = plan(StudyConfig(length=Budget(**bounds)), DIGITS).facts()["config"]
     assert facts["budget"] == bounds
     assert facts["workers"] == (1 if "seconds" in bounds else usable_cores())
 

@@ -28,7 +28,7 @@ def stored(folder, begun, version=None, **facts):
         writer.run(run | {"run_id": "a", "status": "finished", "reason": "", "validation_loss": 0.25}, [])
         writer.run(run | {"run_id": "b", "status": "diverged", "reason": ""}, [])
         timing = {"optimizer": "sgd", "batch": "32", "batch_size": 32, "position": 0, "backend": "serial"}
-        timing |= {"threads": 1, "chunks": 1, "epochs": 1, "steps": 1, "time_s": 1.0}
+        timing |= {"threads": 1, "chunks": 1, "epochs": 1, "steps": 1, "time_s": 1.0, "left_out": ""}
         for number in (1, 2):
             writer.timing(timing | {"round": number})
     return records.read(folder)
@@ -43,8 +43,8 @@ def refusal(begun, now, folder, **facts):
 
 def test_what_is_recorded_is_done(tmp_path):
     done = look_back(study(), stored(tmp_path, study(), status="interrupted", compile_time_s=1.0))
-    assert done.losses == {"a": 0.25, "b": math.inf}
-    assert (done.rounds, done.compiled, done.finished) == (2, True, False)
+    assert done.results == {"a": 0.25, "b": math.inf}
+    assert (done.rounds, done.compiled, done.finished) == ({("sgd", "32"): 2}, True, False)
 
 
 def test_a_finished_study_is_known_as_one(tmp_path):
@@ -57,7 +57,7 @@ def test_a_store_without_facts_is_one_that_was_killed_at_once(tmp_path):
 
 
 def test_another_number_of_workers_is_the_same_study(tmp_path):
-    assert look_back(study(workers=2), stored(tmp_path, study())).losses
+    assert look_back(study(workers=2), stored(tmp_path, study())).results
 
 
 @pytest.mark.parametrize(

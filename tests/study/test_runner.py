@@ -4,12 +4,11 @@ import contextlib
 import math
 import threading
 
-import numpy as np
 import pytest
 
 from fastopt import records, report
 from fastopt.errors import StoreError
-from fastopt.study import runner
+from fastopt.study import executor
 from fastopt.study.config import StudyConfig
 from fastopt.study.done import look_back
 from fastopt.study.plan import plan
@@ -24,7 +23,7 @@ TINY = {
     "optimizers": ("sgd", "adam"),
     "batch_sizes": ("32", "full"),
     "seeds": 2,
-    "budget": Budget(epochs=2),
+    "length": Budget(epochs=2),
     "tune": 3,
     "timing_rounds": 2,
     "workers": 2,
@@ -144,7 +143,7 @@ def test_every_cell_is_timed_in_every_round(finished):
     found = finished.timings
     assert found.groupby(["optimizer", "batch"]).size().to_dict() == dict.fromkeys(CELLS, 2)
     assert (found["time_s"] > 0).all()
-    assert found.drop(columns=["others_s", "steal_s"]).notna().all().all()  # which not every system tells
+    assert found.drop(columns=["others_s", "steal_s", "order_s"]).notna().all().all()  # which not every system tells
     for _, rows in found.groupby("round"):
         assert sorted(rows["position"]) == [0, 1, 2, 3]
 
@@ -281,7 +280,7 @@ def test_a_diverged_trial_is_neither_confirmed_nor_chosen(tmp_path):
 
 @pytest.mark.parametrize("bounds", [{"steps": 5}, {"samples": 700}, {"seconds": 0.01}])
 def test_a_study_runs_to_any_budget_and_its_page_can_be_made(tmp_path, bounds):
-    found = run(tmp_path, budget=Budget(**bounds), workers=None, timing_rounds=1)
+    found = run(tmp_path, length=Budget(**bounds), workers=None, timing_rounds=1)
     assert set(found.runs["status"]) == {"finished"}
     if "steps" in bounds:
         assert set(found.runs["steps"]) == {5}
@@ -294,7 +293,7 @@ def test_a_study_runs_to_any_budget_and_its_page_can_be_made(tmp_path, bounds):
 
 @pytest.mark.parametrize("phase", ["search", "confirm", "final"])
 def test_a_trial_that_raises_is_recorded_as_failed_and_the_study_goes_on(tmp_path, monkeypatch, phase):
-    genuine, hit = runner.execute, []
+    genuine, hit = executor.execute, []
 
     def execute(study, trial, stop):
         if trial.phase == phase and trial.cell.optimizer == "adam" and not hit:
@@ -302,11 +301,13 @@ def test_a_trial_that_raises_is_recorded_as_failed_and_the_study_goes_on(tmp_pat
             raise MemoryError("no room for\n3 GiB")
         return genuine(study, trial, stop)
 
-    monkeypatch.setattr(runner, "execute", execute)
+    monkeypatch.setattr(executor, "execute", execute)
     found = run(tmp_path, batch_sizes=("full",), workers=1)
     assert len(found.runs) >= 2 * (3 + 2 * 2 + 2)
     failed = found.runs[found.runs["status"] == "failed"]
-    assert list(failed["run_id"]) == [runner.failed(plan(StudyConfig(**TINY), DIGITS), hit[0], ValueError())["run_id"]]
+    assert list(failed["run_id"]) == [
+        executor.failed(plan(StudyConfig(**TINY), DIGITS), hit[0], ValueError())["run_id"]
+    ]
     assert failed["reason"].item() == "MemoryError: no room for 3 GiB"
     assert failed["phase"].item() == phase
     assert math.isnan(failed["validation_loss"].item())
@@ -332,7 +333,7 @@ def test_ctrl_c_keeps_what_was_recorded_and_leaves_no_thread_behind(tmp_path):
                 raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        run(tmp_path, Impatient(), budget=Budget(epochs=20), learning_rate=0.1, seeds=2000, batch_sizes=("full",))
+        run(tmp_path, Impatient(), length=Budget(epochs=20), learning_rate=0.1, seeds=2000, batch_sizes=("full",))
     assert not [thread for thread in threading.enumerate() if thread.name.startswith("fastopt-run")]
     found = records.read(tmp_path)
     assert found.meta["status"] == "interrupted"
@@ -347,7 +348,6 @@ def test_two_studies_in_one_process_do_not_stop_each_other(tmp_path):
     settings = {"optimizers": ("sgd",), "batch_sizes": ("full",), "learning_rate": 0.1, "timing_rounds": 0}
     writer = records.Writer(tmp_path / "first")
     stopped = Runner(plan(StudyConfig(**TINY | settings), DIGITS), writer, Recorder())
-    stopped.stop[0] = 1
+    stopped.executor.stop()
     writer.close()
     assert set(run(tmp_path / "second", **settings).runs["status"]) == {"finished"}
-    assert np.array_equal(stopped.stop, [1])

@@ -10,7 +10,7 @@ from fastopt.errors import ConfigError
 from fastopt.study import settings
 from fastopt.study.config import StudyConfig
 from fastopt.study.plan import plan
-from fastopt.study.settings import BUDGETS, KINDS, configured, merged, read, text
+from fastopt.study.settings import KINDS, LENGTHS, configured, merged, read, text
 from fastopt.training.budget import Budget
 from fastopt.training.datasets import digits
 
@@ -39,7 +39,7 @@ def there_and_back(tmp_path, config):
 
 def test_every_field_of_a_configuration_is_a_setting():
     fields = {field.name for field in dataclasses.fields(StudyConfig)}
-    assert KINDS.keys() - set(BUDGETS) == fields - {"budget"}
+    assert KINDS.keys() - set(LENGTHS) == fields - {"length"}
 
 
 @pytest.mark.parametrize(
@@ -50,9 +50,10 @@ def test_every_field_of_a_configuration_is_a_setting():
         StudyConfig(optimizers=("adam( beta2=0.990 )", "sgd"), learning_rate_ranges={"sgd": (1e-3, 1 / 3)}),
         StudyConfig(hidden=(16, 8), activation="tanh", init="xavier", l2=1e-4, loss="squared", product="blas"),
         StudyConfig(schedule="inverse_time(k=0.5)", reduction="sum", dtype="float64", backend="serial", workers=3),
-        StudyConfig(budget=Budget(steps=70), seeds=2, timing_rounds=0, tune=3),
-        StudyConfig(budget=Budget(samples=9_999)),
-        StudyConfig(budget=Budget(seconds=0.25)),
+        StudyConfig(length=Budget(steps=70), seeds=2, timing_rounds=0, tune=3),
+        StudyConfig(length=Budget(samples=9_999)),
+        StudyConfig(length=Budget(seconds=0.25)),
+        StudyConfig(goal="train_loss=0.5", budget="45m", transfer=True, tune=12),
     ],
 )
 def test_the_file_of_a_study_describes_the_same_study(tmp_path, config):
@@ -73,6 +74,8 @@ def test_the_file_of_a_study_leaves_nothing_to_a_default_that_may_change(tmp_pat
         "steps",
         "samples",
         "seconds",
+        "goal",
+        "budget",
         "learning_rate",
         "workers",
     }
@@ -193,4 +196,4 @@ def test_two_budgets_are_refused():
 
 def test_settings_without_a_budget_have_the_usual_one():
     assert configured({}) == StudyConfig()
-    assert settings.configured({"steps": 9}).budget == Budget(steps=9)
+    assert settings.configured({"steps": 9}).length == Budget(steps=9)

@@ -12,7 +12,7 @@ DIGITS = digits()
 
 
 def study(bounds, workers=1):
-    config = StudyConfig(optimizers=("sgd",), batch_sizes=("1", "full"), budget=Budget(**bounds), workers=workers)
+    config = StudyConfig(optimizers=("sgd",), batch_sizes=("1", "full"), length=Budget(**bounds), workers=workers)
     return plan(config, DIGITS)
 
 

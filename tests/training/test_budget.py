@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fastopt.errors import ConfigError
-from fastopt.training.budget import Budget, epoch_rows, evaluation_points, geometric_grid, steps_in
+from fastopt.training.budget import COARSE, FINE, Budget, epoch_rows, evaluation_points, geometric_grid, steps_in
 
 
 @given(st.integers(1, 300), st.data(), st.booleans(), st.integers(1, 1_000))
@@ -92,3 +92,10 @@ def test_other_points_are_refused(wanted):
     with pytest.raises(ConfigError, match=r'^evaluate_at must be "epochs", "geometric" or ascending counts') as raised:
         evaluation_points(wanted, 100, 100)
     assert "\n" not in str(raised.value)
+
+
+def test_a_finer_grid_holds_every_fourth_root_of_two():
+    coarse, fine = (list(geometric_grid(50_000, 10**6, factor)) for factor in (COARSE, FINE))
+    assert set(coarse) <= set(fine)
+    assert len(fine) > 1.9 * len(coarse)
+    assert all(1.18 < later / one < 1.2 for one, later in itertools.pairwise(fine[:-1]))

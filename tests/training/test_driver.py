@@ -441,3 +441,46 @@ def test_a_loss_is_checked_in_every_chunk(parallel):
         run.advance(8)
         assert run.diverged
         assert run.steps == 0
+
+
+@pytest.mark.parametrize(("batch_size", "chunks"), [(8, 2), (9, 2), (23, 2)])
+def test_the_squares_are_those_of_the_last_batch_and_of_its_chunks(batch_size, chunks):
+    data = small(23)
+    run = make(data, SGD(0.0), batch_size)
+    assert run.squares() is None  # before any step
+    run.advance(23)
+    last = permutation(23, 0, 1)[(23 - 1) // batch_size * batch_size :]
+
+    def square(rows):
+        _, grads = plain_loss_and_grad(run.model.widths, run.params, data.features[rows], data.labels[rows])
+        return float(grads @ grads) / len(rows) ** 2
+
+    parts = [last[k * len(last) // chunks : (k + 1) * len(last) // chunks] for k in range(chunks)]
+    found = run.squares()
+    assert (found.small, found.big) == (len(last) / chunks, len(last))
+    assert found.big_square == pytest.approx(square(last), rel=1e-10)
+    assert found.small_square == pytest.approx(np.mean([square(part) for part in parts]), rel=1e-10)
+
+
+def test_a_batch_of_one_chunk_has_no_squares():
+    run = make(small(23), SGD(0.01), 4)
+    run.advance(23)
+    assert run.squares() is None
+
+
+@pytest.mark.parametrize("parts", [{"train": False}, {"validation": False}])
+def test_a_look_at_some_rows_only_leaves_the_others_out(parts):
+    run = make(DIGITS["float64"], SGD(0.1), 64)
+    run.advance(640)
+    whole, part = run.evaluate(), run.evaluate(**parts)
+    for name in whole._fields:
+        left_out = ("train" in parts and name == "train_loss") or ("validation" in parts and name.startswith("valid"))
+        assert np.isnan(getattr(part, name)) if left_out else getattr(part, name) == getattr(whole, name)
+
+
+def test_a_run_that_is_looked_at_by_its_validation_rows_is_seen_to_diverge():
+    run = make(DIGITS["float64"], SGD(1e3), 64)
+    looks = follow(run, [64 * k for k in range(1, 40)], look_at=lambda run: run.evaluate(train=False))
+    status, reason = outcome(run, looks)
+    assert status == "diverged"
+    assert "nan" not in reason

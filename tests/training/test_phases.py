@@ -5,9 +5,9 @@ import pytest
 
 from fastopt import Adam
 from fastopt.errors import ConfigError
-from fastopt.training import datasets
+from fastopt.training import datasets, driver
 from fastopt.training.models import Dense
-from fastopt.training.phases import leave_out
+from fastopt.training.phases import leave_out, stay_within_epoch
 from fastopt.training.run import Run
 
 
@@ -45,3 +45,17 @@ def test_each_phase_can_be_left_out_and_the_steps_are_as_many(dtype, parallel):
 def test_another_phase_is_refused():
     with pytest.raises(ConfigError, match=r'unknown phase "gather".*known: model, order, update'):
         advanced("gather", "float32", False)
+
+
+@pytest.mark.parametrize("samples", [32, 96, 380, 400])
+def test_a_run_stays_within_its_epoch_where_too_few_rows_are_left(samples):
+    run = advanced(None, "float64", False, samples=samples)
+    order, epoch = run.order.copy(), run.progress[driver.EPOCH]
+    n, seen = run.epoch_rows, run.samples
+    for _ in range(20):
+        stay_within_epoch(run, 96)
+        assert 32 <= run.progress[driver.POSITION] <= n - 96
+        run.advance(run.samples + 96)
+    assert run.samples == seen + 20 * 96
+    assert np.array_equal(run.order, order)
+    assert run.progress[driver.EPOCH] <= epoch + 20

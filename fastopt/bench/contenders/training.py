@@ -1,7 +1,11 @@
-"""Epochs of a training run as `fastopt compare` makes it: any data set, model and optimizer on our menus.
+"""Epochs of a training run as `fastopt compare` makes it, or slices of them: any data set, model, optimizer we have.
 
-No peer has all of these, so there is one contender, and no reference to check it against: that our driver does the work
-is checked on the cases of kind "epoch", where others do it too.
+No peer has all of these, so there is our driver alone, and no reference to check it against: that it does the work is
+checked on the cases of kind "epoch", where others do it too.
+
+A slice is some full batches in the middle of an epoch, for epochs that last too long to be timed whole. Where the epoch
+ends it goes on with the second batch of the same one, so that no slice holds the shuffling that begins an epoch: that
+is a case of its own, and costs each step its share.
 """
 
 from __future__ import annotations
@@ -33,6 +37,9 @@ class TrainingCase(Case):
     options     of the model, as (name, value) pairs; one that is left out is left to the model
     optimizer   as on the command line, such as "adam(beta2=0.99)"; at `learning_rate`
     total_steps of the whole run, for schedules that last it; None where seconds alone decide
+    slice_steps steps of a slice, at least two fewer than an epoch has; 0 where units are epochs
+    order_alone a unit is the shuffling of an epoch, and nothing else of it
+    left_out    a phase that every step does without (`fastopt.training.phases`), or ""
     mean        whether a step follows the mean of the gradients over the batch, else their sum
     parallel    whether the parallel driver runs, else the serial one
     n_rows      training rows that the data set must have, n_params parameters that the model must have: another number
@@ -61,6 +68,9 @@ class TrainingCase(Case):
     sampling: str = "fisher_yates"
     mean: bool = True
     parallel: bool = False
+    slice_steps: int = 0
+    left_out: str = ""
+    order_alone: bool = False
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -69,6 +79,10 @@ class TrainingCase(Case):
         check_whole(batch_size=(self.batch_size, 1), n_rows=(self.n_rows, 1), n_params=(self.n_params, 1))
         if self.batch_size > self.n_rows:
             raise ConfigError(f"batch size {self.batch_size} is larger than the {self.n_rows} rows")
+        check_whole(slice_steps=(self.slice_steps, 0))
+        if self.slice_steps and self.slice_steps + 2 > self.n_rows // self.batch_size:
+            whole = self.n_rows // self.batch_size
+            raise ConfigError(f"a slice of {self.slice_steps} steps takes an epoch of two more, this one has {whole}")
         pairs = tuple((name, tuple(value) if isinstance(value, list) else value) for name, value in self.options)
         object.__setattr__(self, "options", pairs)  # JSON knows lists only
 
@@ -78,6 +92,11 @@ class TrainingCase(Case):
 
     @property
     def steps_per_unit(self) -> int:
+        return self.slice_steps or self.steps_per_epoch
+
+    @property
+    def steps_per_epoch(self) -> int:
+        """How many steps an epoch has; the last may be of a smaller batch."""
         return math.ceil(self.n_rows / self.batch_size)
 
     @property
@@ -114,7 +133,11 @@ def _dataset(name: str, data_dir: str | None, label: str | None, task: str | Non
 
 def train_epochs(run: Run, epochs: int) -> None:
     """Train so many epochs on, as `fastopt.train` does; raises WorkerError for a run that stopped before."""
-    wanted = run.samples + epochs * run.dataset.train.size
+    _train(run, epochs * run.dataset.train.size)
+
+
+def _train(run: Run, samples: int) -> None:
+    wanted = run.samples + samples
     with one_blas_thread():
         run.advance(wanted)
     if run.samples != wanted:
@@ -129,6 +152,7 @@ class FastoptTraining(Contender):
     packages: ClassVar[dict[str, str]] = {"numba": "numba", "scipy": "scipy"}
 
     def prepare(self, case: TrainingCase) -> None:
+        from fastopt.training import phases
         from fastopt.training.models import build
         from fastopt.training.run import Run
         from fastopt.training.schedules import make_schedule
@@ -149,11 +173,28 @@ class FastoptTraining(Contender):
             parallel=case.parallel,
             mean=case.mean,
         )
+        if case.left_out:
+            phases.leave_out(self.training, case.left_out)
         with one_blas_thread():
             self.training.advance(min(case.n_rows, 3 * case.batch_size))
+        self._phases = phases
+        self._rows = case.slice_steps * case.batch_size
+        self._units = self._orders if case.order_alone else self._slices if case.slice_steps else self._epochs
 
     def run(self, repeats: int) -> None:
+        self._units(repeats)
+
+    def _epochs(self, repeats: int) -> None:
         train_epochs(self.training, repeats)
+
+    def _slices(self, repeats: int) -> None:
+        for _ in range(repeats):
+            self._phases.stay_within_epoch(self.training, self._rows)
+            _train(self.training, self._rows)
+
+    def _orders(self, repeats: int) -> None:
+        for _ in range(repeats):
+            self.training.place_order()
 
     def result(self) -> npt.NDArray[Any]:
         return self.training.params

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -50,13 +50,22 @@ def style() -> Iterator[None]:
         yield
 
 
-def optimizer_looks(table: Sequence[Cell]) -> dict[str, Look]:
+class AtBatch(Protocol):
+    """A cell of a comparison, or of a study towards a goal."""
+
+    @property
+    def optimizer(self) -> str: ...
+    @property
+    def batch(self) -> str: ...
+
+
+def optimizer_looks(table: Sequence[AtBatch]) -> dict[str, Look]:
     """Return the look of every optimizer."""
     names = dict.fromkeys(cell.optimizer for cell in table)
     return {name: (COLOURS[i % len(COLOURS)], MARKERS[i % len(MARKERS)]) for i, name in enumerate(names)}
 
 
-def batch_looks(table: Sequence[Cell]) -> dict[str, Look]:
+def batch_looks(table: Sequence[AtBatch]) -> dict[str, Look]:
     """Return the look of every batch size, dark for the first; the palest is seen on white, and inverted on black."""
     import matplotlib
 

@@ -62,10 +62,13 @@ def bijection(index: int, n: int, seed: int, epoch: int) -> int:
     return int(_one_index(int(index), int(n), int(seed), int(epoch)))
 
 
-def sample_order(rows: npt.ArrayLike, sampling: str, seed: int, epoch: int) -> npt.NDArray[np.int64]:
+def sample_order(
+    rows: npt.ArrayLike, sampling: str, seed: int, epoch: int, out: npt.NDArray[np.int64] | None = None
+) -> npt.NDArray[np.int64]:
     """Return the rows that an epoch takes, in order, shape (m,), int64, of `rows` (m,), integers.
 
-    `sampling` is a name of SAMPLINGS; `fill_order` says what each does. Raises ConfigError for another name and for a
+    `sampling` is a name of SAMPLINGS; `fill_order` says what each does. `out` is where they go, (m,), int64; None makes
+    an array for them. Raises ConfigError for another name and for a
     seed or epoch that is no integer from 0 to 2**63 - 1, ArrayError for rows that are no flat array of integers.
     """
     _check_integers(seed=seed, epoch=epoch)
@@ -75,7 +78,7 @@ def sample_order(rows: npt.ArrayLike, sampling: str, seed: int, epoch: int) -> n
     if array.ndim != 1 or (array.size and array.dtype.kind not in "iu"):
         raise ArrayError(f"rows must be a flat array of integers, got shape {array.shape} and dtype {array.dtype}")
     array = np.ascontiguousarray(array, dtype=np.int64)
-    order = np.empty_like(array)
+    order = np.empty_like(array) if out is None else out
     _fill(SAMPLINGS[sampling], order, array, 0, array.size, int(seed), int(epoch))
     return order
 

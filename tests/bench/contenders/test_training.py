@@ -87,3 +87,44 @@ def test_other_data_or_another_model_than_was_asked_for_is_refused(change, messa
 def test_work_that_cannot_be_is_refused(change, message):
     with pytest.raises(ConfigError, match=message):
         replace(CASE, **change)
+
+
+@pytest.mark.parametrize("batch_size", [1, 100, 128])
+@pytest.mark.parametrize("steps", [1, 5])
+def test_a_slice_is_so_many_full_batches_and_draws_no_order(batch_size, steps):
+    contender = prepared(replace(CASE, batch_size=batch_size, slice_steps=steps, learning_rate=1e-5))
+    run = contender.training
+    order, before, samples = run.order.copy(), run.steps, run.samples
+    contender.run(40)
+    assert run.steps == before + 40 * steps
+    assert run.samples == samples + 40 * steps * batch_size  # no smaller batch at the end of an epoch
+    assert np.array_equal(run.order, order)
+
+
+def test_a_slice_knows_its_steps_and_those_of_its_epoch():
+    case = replace(CASE, slice_steps=3)
+    assert (case.steps_per_unit, case.steps_per_epoch) == (3, -(-N // 100))
+    assert CASE.steps_per_unit == CASE.steps_per_epoch
+    assert case_from(case.record()) == case
+
+
+def test_an_order_alone_trains_nothing_and_is_that_of_the_epoch():
+    contender = prepared(replace(CASE, order_alone=True))
+    run, params = contender.training, contender.result().copy()
+    run.order[:] = 0
+    contender.run(3)
+    assert np.array_equal(contender.result(), params)
+    assert np.array_equal(np.sort(run.order), np.sort(DIGITS.train))
+
+
+def test_a_phase_is_left_out_of_every_step():
+    contender = prepared(replace(CASE, left_out="update", slice_steps=2))
+    params = contender.result().copy()
+    contender.run(5)
+    assert np.array_equal(contender.result(), params)
+
+
+@pytest.mark.parametrize("steps", [N // 100 - 1, 1_000])
+def test_a_slice_as_long_as_its_epoch_is_refused(steps):
+    with pytest.raises(ConfigError, match="two more"):
+        replace(CASE, slice_steps=steps)

@@ -7,7 +7,7 @@ import pytest
 
 from fastopt.study import search
 from fastopt.study.config import CONFIRM_SEEDS, SEARCH_SEED, StudyConfig
-from fastopt.study.course import chosen_rate, due, loss_of, n_runs
+from fastopt.study.loss_course import LossCourse
 from fastopt.study.plan import plan
 from fastopt.training.datasets import digits
 
@@ -30,10 +30,10 @@ def carried_out(loss, shuffle=None, **settings):
     """Run a course to its end, one run after another, and return its losses and its chosen rate."""
     one = study(**settings)
     cell, losses = one.cells[0], {}
-    while left := [trial for trial in due(one, cell, losses) if trial not in losses]:
+    while left := [trial for trial in LossCourse(one).due(cell, losses) if trial not in losses]:
         trial = shuffle.choice(left) if shuffle else left[0]
         losses[trial] = loss(trial)
-    return losses, chosen_rate(one, cell, losses)
+    return losses, LossCourse(one).chosen_rate(cell, losses)
 
 
 def counted(losses):
@@ -44,7 +44,7 @@ def counted(losses):
 def test_a_course_is_search_confirmation_and_final_runs():
     losses, rate = carried_out(valley(INSIDE))
     assert counted(losses) == {"search": TUNE, "confirm": 3 * len(CONFIRM_SEEDS), "final": SEEDS}
-    assert sum(counted(losses).values()) == n_runs(study())
+    assert sum(counted(losses).values()) == LossCourse(study()).n_runs
     assert {trial.learning_rate for trial in losses if trial.phase == "final"} == {rate}
     assert [trial.seed for trial in losses if trial.phase == "final"] == list(range(SEEDS))
     assert {trial.seed for trial in losses if trial.phase == "search"} == {SEARCH_SEED}
@@ -53,14 +53,14 @@ def test_a_course_is_search_confirmation_and_final_runs():
 def test_each_stage_waits_for_the_whole_of_the_one_before():
     one = study()
     cell, losses = one.cells[0], {}
-    trials = due(one, cell, losses)
+    trials = LossCourse(one).due(cell, losses)
     assert [trial.phase for trial in trials] == ["search"] * TUNE
     for trial in trials[1:]:
         losses[trial] = valley(INSIDE)(trial)
-        assert due(one, cell, losses) == trials
+        assert LossCourse(one).due(cell, losses) == trials
     losses[trials[0]] = valley(INSIDE)(trials[0])
-    assert [trial.phase for trial in due(one, cell, losses)[TUNE:]] == ["confirm"] * 6
-    assert chosen_rate(one, cell, losses) is None
+    assert [trial.phase for trial in LossCourse(one).due(cell, losses)[TUNE:]] == ["confirm"] * 6
+    assert LossCourse(one).chosen_rate(cell, losses) is None
 
 
 def test_the_best_three_rates_are_run_again():
@@ -150,6 +150,6 @@ def test_a_course_ends_for_any_number_of_trials(tune):
 
 @pytest.mark.parametrize("value", [None, math.nan, math.inf])
 def test_a_record_without_a_finite_loss_ranks_last(value):
-    assert loss_of({"validation_loss": value}) == math.inf
-    assert loss_of({}) == math.inf
-    assert loss_of({"validation_loss": 0.0}) == 0.0
+    assert LossCourse(study()).result_of({"validation_loss": value}) == math.inf
+    assert LossCourse(study()).result_of({}) == math.inf
+    assert LossCourse(study()).result_of({"validation_loss": 0.0}) == 0.0

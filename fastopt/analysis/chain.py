@@ -1,0 +1,216 @@
+"""The chain of one optimizer: S(B), t(B), T(B) and B*, each with what another draw of seeds and trials would have said.
+
+steps to the goal S(B)  x  seconds per step t(B)  =  seconds to the goal T(B), least at B*
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from fastopt.analysis import optimum as optima
+from fastopt.analysis import step_time
+from fastopt.analysis import steps as curves
+from fastopt.analysis.hits import Hit, expected_running_time
+from fastopt.analysis.optimum import Optimum, affine_optimum, with_faster_part
+from fastopt.analysis.resample import (
+    Draws,
+    Floats,
+    drawn_hits,
+    draws,
+    interval_of,
+    resampled_medians,
+    tuning_factors,
+)
+from fastopt.analysis.step_time import AffineStep
+from fastopt.analysis.steps import StepsCurve
+from fastopt.bench.stats import Interval, median_interval
+from fastopt.errors import ConfigError
+
+RESAMPLES = 1_000
+# Of these so many have a curve fitted to them: a fit takes some milliseconds.
+FITS = 200
+
+
+@dataclass(frozen=True)
+class Observed:
+    """What was seen at one batch size.
+
+    hits            of runs at the chosen rate, by seed; `ends` are the steps that each run took, hit or not
+    searched        steps of each trial that the rate was chosen by, inf for a miss; empty where nothing was tuned
+    step_s          seconds of a step, one for each time that it was measured; empty where it was not
+    update_share    the share of a step that the update takes; nan where that is not known
+    """
+
+    hits: Mapping[int, Hit]
+    ends: Mapping[int, float] = field(default_factory=dict)
+    searched: Sequence[float] = ()
+    step_s: Sequence[float] = ()
+    update_share: float = math.nan
+
+
+@dataclass(frozen=True)
+class Steps:
+    """Steps to the goal at one batch size: the median with an interval over seeds and trials, inf where half missed."""
+
+    median: Interval
+    runs: int
+    reached: int
+    expected: Interval  # until a run is there, when runs are repeated: `hits.expected_running_time`
+
+
+@dataclass(frozen=True)
+class Law:
+    """S(B) = s_min (1 + b_crit / B) with intervals over seeds and trials, and the p-value of its lack of fit."""
+
+    curve: StepsCurve
+    s_min: Interval
+    b_crit: Interval
+    p_value: float
+
+
+@dataclass(frozen=True)
+class Faster:
+    """What an update twice as fast would change: the batch size B* then, and the share of the seconds saved there."""
+
+    best: int
+    saved: float
+    saved_at: Mapping[int, float]
+
+
+@dataclass(frozen=True)
+class Chain:
+    """The chain; a part is None where the data do not bear it, and `missing` says why.
+
+    seconds         T(B) with its resamples, float64 (resamples + 1,), by batch size
+    step_s          median seconds of a step, by batch size, with an interval over the times that it was measured
+    affine_best     B* by the formula, with its interval; None where steps are not affine or the law was not fitted
+    """
+
+    steps: Mapping[int, Steps]
+    law: Law | None
+    seconds: Mapping[int, Floats]
+    step_s: Mapping[int, Interval]
+    line: AffineStep | None
+    optimum: Optimum | None
+    affine_best: Interval | None
+    faster: Faster | None
+    missing: Mapping[str, str]
+
+
+def chain(observed: Mapping[int, Observed], seed: int = 0, salt: int = 0, fits: int = FITS) -> Chain:
+    """Return what the observations at each batch size add up to.
+
+    seed    of the resamples of seeds and of timing rounds: chains that share these are resampled alike
+    salt    of the resamples of tuning trials, which chains do not share
+    fits    resamples that the law is fitted to, for its intervals; 0 for none
+    """
+    seeds = sorted({one for at in observed.values() for one in at.hits})
+    drawn = draws(max(len(seeds), 1), RESAMPLES, seed)
+    missing: dict[str, str] = {}
+    factors = {size: tuning_factors(at.searched, RESAMPLES, [seed, salt, size]) for size, at in observed.items()}
+    steps_of = {
+        size: resampled_medians({one: hit.middle for one, hit in at.hits.items()}, seeds, drawn) * factors[size]
+        for size, at in observed.items()
+        if at.hits
+    }
+    law, laws = _law(observed, seeds, drawn[: fits if len(seeds) > 1 else 0], factors, missing)
+    step_s = {size: _timed(at.step_s, seed) for size, at in observed.items() if at.step_s}
+    times = {size: median_interval(observed[size].step_s) for size in step_s}
+    line = _line(times, missing)
+    best = _optimum(steps_of, step_s, missing)
+    return Chain(
+        steps={size: _steps(at, steps_of[size]) for size, at in observed.items() if at.hits},
+        law=law,
+        seconds={size: steps_of[size] * step_s[size] for size in sorted(steps_of.keys() & step_s.keys())},
+        step_s=times,
+        line=line,
+        optimum=best,
+        affine_best=_affine_best(line, laws),
+        faster=_faster(best, observed, steps_of, step_s),
+        missing=missing,
+    )
+
+
+def _steps(at: Observed, resampled: Floats) -> Steps:
+    reached = [hit.reached for hit in at.hits.values()]
+    costs = [hit.middle if hit.reached else at.ends.get(one, hit.after) for one, hit in at.hits.items()]
+    return Steps(Interval(*interval_of(resampled)), len(reached), sum(reached), expected_running_time(costs, reached))
+
+
+def _law(
+    observed: Mapping[int, Observed],
+    seeds: Sequence[int],
+    drawn: Draws,
+    factors: Mapping[int, Floats],
+    missing: dict[str, str],
+) -> tuple[Law | None, list[StepsCurve]]:
+    """Return the law, and its curve with those of the resamples behind it."""
+    hits = {size: list(at.hits.values()) for size, at in observed.items()}
+    try:
+        curve = curves.fit(hits)
+    except ConfigError as error:
+        missing["law"] = str(error)
+        return None, []
+    found = [curve]
+    for i in range(len(drawn)):
+        again = {
+            size: drawn_hits(at.hits, seeds, drawn[i], float(factors[size][i + 1])) for size, at in observed.items()
+        }
+        try:
+            found.append(curves.fit(again, near=curve))
+        except ConfigError:  # a resample of misses
+            continue
+    s_min, b_crit = (
+        Interval(*interval_of(np.array([getattr(one, name) for one in found]))) for name in ("s_min", "b_crit")
+    )
+    return Law(curve, s_min, b_crit, curves.lack_of_fit(hits, curve)), found
+
+
+def _timed(step_s: Sequence[float], seed: int) -> Floats:
+    values = dict(enumerate(step_s))
+    return resampled_medians(values, list(values), draws(len(values), RESAMPLES, seed + 1))
+
+
+def _line(times: Mapping[int, Interval], missing: dict[str, str]) -> AffineStep | None:
+    try:
+        return step_time.fit(times)
+    except ConfigError as error:
+        missing["line"] = str(error)
+        return None
+
+
+def _optimum(steps: Mapping[int, Floats], step_s: Mapping[int, Floats], missing: dict[str, str]) -> Optimum | None:
+    both = steps.keys() & step_s.keys()
+    if not both:
+        missing["optimum"] = "no batch size has both final runs and timings"
+        return None
+    try:
+        return optima.optimum({size: steps[size] for size in both}, {size: step_s[size] for size in both})
+    except ConfigError as error:
+        missing["optimum"] = str(error)
+        return None
+
+
+def _affine_best(line: AffineStep | None, laws: Sequence[StepsCurve]) -> Interval | None:
+    if line is None or not line.affine or not laws:
+        return None
+    return Interval(*interval_of(np.array([affine_optimum(line.fixed_s, line.rows_per_s, law.b_crit) for law in laws])))
+
+
+def _faster(
+    best: Optimum | None,
+    observed: Mapping[int, Observed],
+    steps: Mapping[int, Floats],
+    step_s: Mapping[int, Floats],
+) -> Faster | None:
+    if best is None or any(math.isnan(observed[size].update_share) for size in best.times_s):
+        return None
+    shares = {size: observed[size].update_share for size in best.times_s}
+    quicker = with_faster_part({size: step_s[size] for size in shares}, shares, 2.0)
+    then = optima.optimum({size: steps[size] for size in shares}, quicker)
+    saved = 1.0 - then.times_s[then.best].median / best.times_s[best.best].median
+    return Faster(then.best, saved, {size: share / 2.0 for size, share in shares.items()})

@@ -1,0 +1,38 @@
+"""What a study towards a goal found, in sentences."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from fastopt.analysis.chain import Chain
+from fastopt.analysis.noise import NoiseScale
+from fastopt.records import Records
+from fastopt.report.findings.finding import Finding
+from fastopt.report.goal.findings.chain import chain_sentences
+from fastopt.report.goal.findings.goals import dependence
+from fastopt.report.goal.findings.next_run import next_runs
+from fastopt.report.goal.findings.noise import noise_sentences
+from fastopt.report.goal.findings.rules import rule_sentences
+from fastopt.report.goal.findings.trouble import missing
+from fastopt.report.goal.findings.winner import winner
+from fastopt.report.goal.ladder import Rung
+from fastopt.report.goal.results import GoalCell
+
+
+def goal_findings(
+    records: Records,
+    table: Sequence[GoalCell],
+    found: Mapping[str, Chain],
+    rungs: Sequence[Rung],
+    noise: Mapping[tuple[str, str], NoiseScale],
+) -> list[Finding]:
+    """Return the findings in their order on the page: who is there first, why, and what to mind."""
+    return [
+        *winner(records, table, found),
+        *missing(records, table, found),
+        *chain_sentences(table, found),
+        *rule_sentences(records, table),
+        *dependence(records, rungs),
+        *noise_sentences(table, found, noise),
+        *next_runs(table, found),
+    ]

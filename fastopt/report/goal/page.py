@@ -1,0 +1,39 @@
+"""What the page of a study towards a goal shows."""
+
+from __future__ import annotations
+
+from fastopt.records import Records
+from fastopt.report import prose
+from fastopt.report.context import shared
+from fastopt.report.goal import prose as own
+from fastopt.report.goal.figures import goal_figures
+from fastopt.report.goal.results import PHASES
+from fastopt.report.goal.setting import from_logs, goal_words, metric_words
+from fastopt.report.goal.study import GoalStudy
+from fastopt.report.goal.tables import laws, summary
+from fastopt.report.made import Made
+
+
+def made(records: Records, table_format: str) -> Made:
+    """Return the page of a study towards a goal, ready to be written."""
+    study = GoalStudy(records)
+    table, found, noise = study.table, study.chains, study.noise
+    pictures = goal_figures(records, table, found, study.rungs)
+    filling = shared(records, pictures, table_format) | {
+        "goal": goal_words(records),
+        "metric": metric_words(records),
+        "findings": study.findings,
+        "cells": table,
+        "chains": found,
+        "noise": noise,
+        "phases": PHASES,
+        "fastest": {name: chain.optimum.best for name, chain in found.items() if chain.optimum is not None},
+        "reading": own.how_to_read(records),
+        "measured": own.measured(records),
+        "clocks": [] if from_logs(records) else prose.clocks(records, table),
+        "maker": "analyse" if from_logs(records) else "compare",
+        "limits": own.limits(records),
+    }
+    frames = {"runs": records.runs, "curves": records.curves, "timings": records.timings}
+    frames |= {"summary": summary(table, found, noise), "laws": laws(found)}
+    return Made(pictures, "goal", filling, frames)

@@ -1,0 +1,39 @@
+"""What can be known to be wrong with a study before its first run: a goal that is met already, too small a budget."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from fastopt.errors import ConfigError
+from fastopt.study import work
+from fastopt.study.plan import Study
+from fastopt.study.trial import make_run
+
+
+def check_ahead(study: Study) -> None:
+    """Raise ConfigError for a goal that the initial parameters meet, and a budget that is too small for one run."""
+    if study.goal is None:
+        return
+    _check_budget(study)
+    look = make_run(study, study.cells[0], 0.0, 0, np.zeros(1, dtype=np.int64), parallel=False).evaluate()
+    if study.goal.met(look):
+        found = getattr(look, study.goal.metric)
+        raise ConfigError(
+            f"goal {study.goal} is met before the first step ({study.goal.metric} {found:.4g}): set a harder one"
+        )
+
+
+def _check_budget(study: Study) -> None:
+    budget = study.config.budget_s
+    if budget is None:
+        return
+    timing_s = work.timing_pass_s(study, study.config.timing_rounds)
+    run_s = max(work.run_s(study, cell) for cell in study.cells) * study.config.side_by_side
+    if budget <= timing_s + run_s:
+        least = math.ceil(timing_s + run_s) + 1
+        raise ConfigError(
+            f"--budget {study.config.budget} is too small: {len(study.cells)} cells take {timing_s:.0f} s to time, "
+            f"and one run takes {run_s:.1f} s; give {least}s or more, or fewer --batch-sizes or --timing-rounds"
+        )
