@@ -8,7 +8,7 @@ loss falls as dL / dt = -k L / (1 + Bn / B), and the steps to a goal follow S(B)
     S_min = ln(L_0 / L_goal) / k,    B_crit = (Bn(L_goal) - Bn(L_0)) / ln(L_0 / L_goal),    k = 2 SHARE - SHARE^2
 
 Asked for: S(B) and B_crit lie within their 95 % intervals in at least 90 of 100 studies. Writes laws.json and laws.md.
-Ten seconds.
+Some minutes.
 """
 
 from __future__ import annotations
@@ -40,9 +40,9 @@ IN_A_ROW = 2
 
 
 def falls(batch_size: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return E[theta^2] after each step until well below the goal, and the factor and noise variance of each step."""
+    """Return E[theta^2] after each step until far below the goal, and the factor and noise variance of each step."""
     expected, factors, variances = [START], [], []
-    while expected[-1] > 0.7 * GOAL:
+    while expected[-1] > 0.15 * GOAL:
         rate = SHARE / (1.0 + NOISE / expected[-1] / batch_size)  # times 1 / h
         factors.append(1.0 - rate)
         variances.append(rate**2 * NOISE / batch_size)

@@ -23,6 +23,8 @@ from fastopt.analysis.resample import (
     draws,
     interval_of,
     resampled_medians,
+    resampled_values,
+    shares,
     tuning_factors,
 )
 from fastopt.analysis.step_time import AffineStep
@@ -112,12 +114,13 @@ def chain(observed: Mapping[int, Observed], seed: int = 0, salt: int = 0, fits: 
     drawn = draws(max(len(seeds), 1), RESAMPLES, seed)
     missing: dict[str, str] = {}
     factors = {size: tuning_factors(at.searched, RESAMPLES, [seed, salt, size]) for size, at in observed.items()}
+    places = {size: shares(RESAMPLES, [seed, size]) for size in observed}
     steps_of = {
-        size: resampled_medians({one: hit.middle for one, hit in at.hits.items()}, seeds, drawn) * factors[size]
+        size: resampled_medians(at.hits, seeds, drawn, places[size]) * factors[size]
         for size, at in observed.items()
         if at.hits
     }
-    law, laws = _law(observed, seeds, drawn[: fits if len(seeds) > 1 else 0], factors, missing)
+    law, laws = _law(observed, seeds, drawn[: fits if len(seeds) > 1 else 0], places, factors, missing)
     step_s = {size: _timed(at.step_s, seed) for size, at in observed.items() if at.step_s}
     times = {size: median_interval(observed[size].step_s) for size in step_s}
     line = _line(times, missing)
@@ -145,6 +148,7 @@ def _law(
     observed: Mapping[int, Observed],
     seeds: Sequence[int],
     drawn: Draws,
+    places: Mapping[int, Floats],
     factors: Mapping[int, Floats],
     missing: dict[str, str],
 ) -> tuple[Law | None, list[StepsCurve]]:
@@ -158,7 +162,8 @@ def _law(
     found = [curve]
     for i in range(len(drawn)):
         again = {
-            size: drawn_hits(at.hits, seeds, drawn[i], float(factors[size][i + 1])) for size, at in observed.items()
+            size: drawn_hits(at.hits, seeds, drawn[i], float(places[size][i + 1]), float(factors[size][i + 1]))
+            for size, at in observed.items()
         }
         try:
             found.append(curves.fit(again, near=curve))
@@ -171,8 +176,7 @@ def _law(
 
 
 def _timed(step_s: Sequence[float], seed: int) -> Floats:
-    values = dict(enumerate(step_s))
-    return resampled_medians(values, list(values), draws(len(values), RESAMPLES, seed + 1))
+    return resampled_values(step_s, draws(len(step_s), RESAMPLES, seed + 1))
 
 
 def _line(times: Mapping[int, Interval], missing: dict[str, str]) -> AffineStep | None:

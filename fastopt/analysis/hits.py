@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
 from fastopt.bench.stats import Interval
 from fastopt.errors import ConfigError
@@ -33,7 +34,11 @@ class Hit(NamedTuple):
     @property
     def middle(self) -> float:
         """The geometric middle of the two looks, inf for a miss; `by` where nothing was looked at before."""
-        return math.sqrt(self.after * self.by) if self.after > 0 else self.by
+        return self.at(0.5)
+
+    def at(self, share: float) -> float:
+        """The steps at a share of the way from one look to the other on a log scale; inf for a miss."""
+        return self.after * (self.by / self.after) ** share if self.after > 0 else self.by
 
 
 def find_hit(steps: Sequence[float], met: Sequence[bool], in_a_row: int = 2) -> Hit:
@@ -52,6 +57,21 @@ def find_hit(steps: Sequence[float], met: Sequence[bool], in_a_row: int = 2) -> 
     if first is None:
         return Hit(float(steps[-1]), math.inf)
     return Hit(float(steps[first - 1]) if first else 0.0, float(steps[first]))
+
+
+def best_held(values: npt.ArrayLike, in_a_row: int = 2, *, rises: bool = False) -> float:
+    """Return the hardest goal that a run with these looks would have met: the best value held `in_a_row` looks long.
+
+    values    (m,), of which less is better, or more where it `rises`; what is not finite is no value
+
+    The worst possible value, inf or -inf, where there is none, or there are too few looks.
+    """
+    found = np.asarray(values, dtype=np.float64)
+    found = np.where(np.isfinite(found), -found if rises else found, np.inf)
+    if found.size < in_a_row:
+        return -math.inf if rises else math.inf
+    held = float(np.lib.stride_tricks.sliding_window_view(found, in_a_row).max(axis=1).min())
+    return -held if rises else held
 
 
 def expected_running_time(costs: Sequence[float], reached: Sequence[bool], seed: int = 0) -> Interval:

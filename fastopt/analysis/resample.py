@@ -17,22 +17,44 @@ from fastopt.analysis.hits import Hit
 Floats = npt.NDArray[np.float64]
 Draws = npt.NDArray[np.int64]
 
+# A hit of a resample is known to so much: its place between two looks was drawn.
+EXACT = 1.001
+_NONE = Hit(math.nan, math.nan)
+
 
 def draws(n: int, resamples: int, seed: int | Sequence[int] = 0) -> Draws:
     """Return which of `n` things each resample has, with replacement: int64 (resamples, n)."""
     return np.random.default_rng(seed).integers(n, size=(resamples, n))
 
 
-def resampled_medians(values: Mapping[int, float], seeds: Sequence[int], drawn: Draws) -> Floats:
-    """Return the median of `values`, by seed, in every resample of `seeds`; seeds without a value are left out.
+def shares(resamples: int, seed: int | Sequence[int] = 0) -> Floats:
+    """Return where between its two looks the hits of each resample lie, the middle for what was measured.
 
-    inf where half of the runs or more missed. A resample that drew none of those that there are has their median.
+    One share for all runs of a batch size: runs of little noise hit between the same two looks, and nobody knows where.
     """
-    row = np.array([values.get(seed, math.nan) for seed in seeds])
-    measured = _median(row)
-    table = row[drawn]
-    table[np.isnan(table).all(axis=1)] = measured
+    return np.append(0.5, np.random.default_rng(seed).random(resamples))
+
+
+def resampled_medians(hits: Mapping[int, Hit], seeds: Sequence[int], drawn: Draws, share: Floats) -> Floats:
+    """Return the median of steps to the goal in every resample of `seeds`; seeds without a run are left out.
+
+    hits     by seed
+    share    of the way between two looks, (resamples + 1,)
+
+    inf where half of the runs or more missed. A resample that drew none of the runs that there are has their median.
+    """
+    found = np.array([[hit.at(one) for one in share] for hit in (hits.get(seed, _NONE) for seed in seeds)])
+    measured, places = _median(found[:, 0]), np.arange(1, share.size)
+    table = found[drawn, places[:, None]]
+    bare = np.isnan(table).all(axis=1)
+    table[bare] = found[:, 1:].T[bare]
     return np.append(measured, _median(table))
+
+
+def resampled_values(values: Sequence[float], drawn: Draws) -> Floats:
+    """Return the median of `values`, (n,), in every resample."""
+    row = np.array(values)
+    return np.append(_median(row), _median(row[drawn]))
 
 
 def _median(table: Floats) -> Floats:
@@ -55,12 +77,18 @@ def tuning_factors(costs: Sequence[float], resamples: int, seed: int | Sequence[
     return np.append(1.0, best / found.min())
 
 
-def drawn_hits(hits: Mapping[int, Hit], seeds: Sequence[int], drawn: Iterable[int], factor: float) -> list[Hit]:
-    """Return the hits of one resample, each `factor` times as late; a run that is missing is left out."""
-    there = (hits[seeds[i]] for i in drawn if seeds[i] in hits)
-    return [
-        Hit(hit.after, math.inf) if math.isinf(factor) else Hit(hit.after * factor, hit.by * factor) for hit in there
-    ]
+def drawn_hits(
+    hits: Mapping[int, Hit], seeds: Sequence[int], drawn: Iterable[int], share: float, factor: float
+) -> list[Hit]:
+    """Return the hits of one resample, at a share of the way between their looks, each `factor` times as late.
+
+    A run that is missing is left out.
+    """
+    there = [hits[seeds[i]] for i in drawn if seeds[i] in hits]
+    if math.isinf(factor):
+        return [Hit(hit.after, math.inf) for hit in there]
+    steps = [(hit, hit.at(share) * factor) for hit in there]
+    return [Hit(n / EXACT, n * EXACT) if hit.reached else Hit(hit.after * factor, math.inf) for hit, n in steps]
 
 
 def interval_of(resampled: Floats) -> tuple[float, float, float]:

@@ -37,7 +37,7 @@ def _begin(file: str | None, out: str | None, flags: dict[str, object], command:
     study = _planned(file, flags)
     place = folder.claim(out, "compare")
     with folder.begun(place, settings.text(study, place)):
-        return _carry_out(study, place, command)
+        return _carry_out(_with_goal(study, place), place, command)
 
 
 def _planned(file: str | None, flags: dict[str, object]) -> Study:
@@ -87,7 +87,27 @@ def _resume(place: Path, others: Sequence[str], command: str) -> int:
         named = "STUDY.toml" if others[0] == "study" else f"--{others[0].replace('_', '-')}"
         raise ConfigError(f"--resume takes its settings from {place / folder.SETTINGS}: leave out {named}")
     with folder.resumed(place) as path:
-        return _carry_out(_plan(settings.configured(settings.read(path))), place, command)
+        study = _plan(settings.configured(settings.read(path)))
+        return _carry_out(_with_goal(study, place), place, command)
+
+
+def _with_goal(study: Study, place: Path) -> Study:
+    """Return the study with the value of its goal, where only the metric was given: found first."""
+    from fastopt.study.ahead import check_ahead
+    from fastopt.study.baseline import needs_value, with_value
+
+    if not needs_value(study.config):
+        return study
+    from rich.console import Console
+
+    from fastopt.progress import ProgressBar
+
+    console = Console()
+    console.print("the value of the goal is what tuned sgd reaches at the middle batch size", highlight=False)
+    with ProgressBar(console) as progress:
+        found = with_value(study, place, progress)
+    check_ahead(found)
+    return found
 
 
 def _plan(config: StudyConfig) -> Study:

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from fastopt.analysis.hits import Hit, find_hit
+from fastopt.analysis.hits import Hit, best_held, find_hit
 from fastopt.errors import ConfigError, DataError
 from fastopt.logs.table import LoggedRun
 from fastopt.records import Writer
@@ -32,19 +32,11 @@ def goal_of_all(runs: Sequence[LoggedRun], in_a_row: int) -> float:
     reached: dict[Cell, dict[float, list[float]]] = {}
     for run in runs:
         rates = reached.setdefault((run.optimizer, run.batch_size), {})
-        rates.setdefault(run.learning_rate, []).append(_held(run.losses, in_a_row))
+        rates.setdefault(run.learning_rate, []).append(best_held(run.losses, in_a_row))
     value = max(min(median(losses) for losses in rates.values()) for rates in reached.values())
     if not math.isfinite(value):
         raise DataError("at one batch size no run has a finite loss: name a goal with --goal loss=VALUE")
     return value
-
-
-def _held(losses: Any, in_a_row: int) -> float:
-    """The lowest loss that was held `in_a_row` looks long; inf for none, or for too few looks."""
-    values = np.where(np.isfinite(losses), losses, np.inf)
-    if values.size < in_a_row:
-        return math.inf
-    return float(np.lib.stride_tricks.sliding_window_view(values, in_a_row).max(axis=1).min())
 
 
 def check_sizes(runs: Sequence[LoggedRun]) -> None:

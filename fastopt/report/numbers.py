@@ -81,6 +81,11 @@ def memory(n_bytes: float) -> str:
     return f"{n_bytes:.0f} B"
 
 
+def or_never(show: Callable[[float], str]) -> Callable[[float], str]:
+    """Return `show` with "never" for infinity: of steps and seconds to a goal."""
+    return lambda value: "never" if math.isinf(value) else show(value)
+
+
 def span(interval: Interval, show: Callable[[float], str]) -> str:
     """The bounds of an interval, "480 to 519 µs"; "" where there are none to show."""
     if not bounded(interval) or math.isinf(interval.median):

@@ -9,9 +9,10 @@ from typing import Any
 
 from fastopt.report.figures.figure import svg
 from fastopt.report.findings.finding import LABELS
-from fastopt.report.numbers import difference, duration, factor, memory, number, percent, rate, span
+from fastopt.report.numbers import difference, duration, factor, memory, number, or_never, percent, rate, span
 
 _SHOW = {"number": number, "percent": percent, "duration": duration, "factor": factor}
+_SHOW |= {"steps": or_never(number), "seconds": or_never(duration)}
 
 
 def render(template: str, filling: dict[str, Any]) -> str:

@@ -18,7 +18,7 @@ from fastopt.study.ranges import learning_rate_range
 from fastopt.training import models
 from fastopt.training.budget import Budget
 from fastopt.training.doors import REDUCTIONS, TRAINING_BACKENDS
-from fastopt.training.goal import Goal
+from fastopt.training.goal import METRICS, Goal
 from fastopt.training.schedules import make_schedule
 from fastopt.training.shuffle import SAMPLINGS
 
@@ -45,7 +45,8 @@ class StudyConfig:
 
     batch_sizes     digits, "full" or powers "2^0..2^9"; empty: 1, 8, 32, 128, 512 below the training rows, and full
     hidden, activation, init, l2, loss, product    None: the model's own default
-    goal            "train_loss=0.35", a metric of `fastopt.training.goal` and the value to reach
+    goal            "train_loss=0.35", a metric of `fastopt.training.goal` and the value to reach; the metric alone:
+                    what `fastopt.study.baseline` finds
     length          of a run at most; None: 20 epochs, with a goal 50
     budget          "45m": seconds, minutes or hours that the whole study may take; what is most telling comes first
     transfer        with a goal: also test the rules of `fastopt.study.transfer` against the tuned rates
@@ -139,7 +140,8 @@ class StudyConfig:
             if self.transfer:
                 raise ConfigError("--transfer tests rules by the steps to a goal: give --goal too")
             return
-        Goal.parse(self.goal)
+        if self.goal not in METRICS:
+            Goal.parse(self.goal)
         if self.run_length.seconds is not None:
             raise ConfigError("with a goal runs are counted in steps: bound them by epochs, steps or samples")
         if self.learning_rate is not None or self.tune < 1:

@@ -28,11 +28,13 @@ class LossCourse(Course):
     A cell whose every trial diverged has no further run, as its search records show.
     """
 
+    first_seed = 0  # of the final runs
+
     def due(self, cell: Cell, results: Losses) -> list[Trial]:
         trials, rate = self._tuning(cell, results)
         if rate is None:
             return trials
-        return [*trials, *(Trial(cell, "final", rate, seed) for seed in range(self.study.config.seeds))]
+        return [*trials, *(Trial(cell, "final", rate, self.first_seed + i) for i in range(self.study.config.seeds))]
 
     def chosen_rate(self, cell: Cell, results: Losses) -> float | None:
         return self._tuning(cell, results)[1]

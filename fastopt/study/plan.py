@@ -19,7 +19,7 @@ from fastopt.training.budget import steps_in
 from fastopt.training.checksums import file_sha256
 from fastopt.training.datasets import Dataset
 from fastopt.training.doors import check_goal
-from fastopt.training.goal import Goal
+from fastopt.training.goal import METRICS, Goal
 from fastopt.training.models import Model
 from fastopt.training.schedules import Schedule, make_schedule
 
@@ -51,8 +51,9 @@ class Study:
 
     @functools.cached_property
     def goal(self) -> Goal | None:
-        """The goal that runs end at, if there is one."""
-        return None if self.config.goal is None else Goal.parse(self.config.goal)
+        """The goal that runs end at, if there is one, and its value is known."""
+        goal = self.config.goal
+        return None if goal is None or goal in METRICS else Goal.parse(goal)
 
     @functools.cached_property
     def schedule(self) -> Schedule:

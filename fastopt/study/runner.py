@@ -15,6 +15,7 @@ import numpy as np
 
 from fastopt import records
 from fastopt.study import work
+from fastopt.study.course import Course
 from fastopt.study.courses import course_of
 from fastopt.study.done import NOTHING, Done
 from fastopt.study.executor import Executor, Threads
@@ -47,7 +48,9 @@ class Runner:
     under way are dropped, and what was not begun is missing from the records. On KeyboardInterrupt the running trials
     are stopped within a step and dropped, what was recorded stays, and the exception goes on to the caller.
 
-    executor, clock    where trials run, and the seconds that a budget is counted in; for tests and other engines
+    executor    where trials run; None: threads of this process
+    course      which runs are due; None: as the study says
+    clock       gives the seconds that a budget is counted in; for tests
     """
 
     def __init__(
@@ -58,11 +61,12 @@ class Runner:
         done: Done = NOTHING,
         *,
         executor: Executor | None = None,
+        course: Course | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.study, self.writer, self.observer, self.done = study, writer, observer, done
         self.executor = Threads(study, study.config.side_by_side) if executor is None else executor
-        self.course = course_of(study)
+        self.course = course_of(study) if course is None else course
         self.results: dict[Trial, Any] = {}
         self.ready: dict[Trial, None] = {}  # due and not begun, in the order in which they became due
         self.begun: set[Trial] = set()

@@ -51,6 +51,11 @@ class Goal:
                 raise
             raise ConfigError(f'cannot read goal "{text}": write it as validation_loss=0.4') from None
 
+    @property
+    def rises(self) -> bool:
+        """Whether more of the metric is better."""
+        return METRICS[self.metric]
+
     def met(self, look: Evaluation) -> bool:
         """Return whether one evaluation is at the value or better."""
         found: float = getattr(look, self.metric)

@@ -5,8 +5,9 @@ import math
 import numpy as np
 import pytest
 
+from fastopt.analysis.hits import Hit
 from fastopt.analysis.optimum import affine_optimum, optimum, with_faster_part
-from fastopt.analysis.resample import draws, resampled_medians, tuning_factors
+from fastopt.analysis.resample import drawn_hits, draws, resampled_medians, shares, tuning_factors
 from fastopt.errors import ConfigError
 
 SIZES = [2**k for k in range(11)]
@@ -69,25 +70,52 @@ def test_bad_input():
         with_faster_part(seconds, {}, 0.0)
 
 
+MIDDLE = np.full(101, 0.5)
+
+
+def hits(values):
+    """Hits in the middle of two looks that are a factor of four apart; inf is a miss."""
+    return {seed: Hit(50.0, math.inf) if math.isinf(n) else Hit(n / 2, n * 2) for seed, n in values.items()}
+
+
 def test_seeds_are_drawn_for_all_batch_sizes_together():
     """Two batch sizes whose steps differ by a factor that is the same for each seed differ by it in each draw."""
     drawn = draws(6, 100)
-    slow, fast = ({s: factor * (10.0 + s) for s in range(6)} for factor in (2, 1))
-    one, other = (resampled_medians(values, range(6), drawn) for values in (slow, fast))
+    slow, fast = (hits({s: factor * (10.0 + s) for s in range(6)}) for factor in (2, 1))
+    one, other = (resampled_medians(values, range(6), drawn, MIDDLE) for values in (slow, fast))
     assert one.shape == (101,)
     np.testing.assert_allclose(one, 2 * other)
     assert np.unique(one[1:]).size > 3
 
 
 def test_half_of_the_runs_missing_is_a_missing_median():
-    drawn = draws(3, 10)
-    assert resampled_medians({0: 3.0, 1: math.inf}, range(3), drawn)[0] == math.inf
-    assert resampled_medians({0: 3.0, 1: 4.0, 2: math.inf}, range(3), drawn)[0] == 4.0
+    drawn = draws(3, 100)
+    assert resampled_medians(hits({0: 3.0, 1: math.inf}), range(3), drawn, MIDDLE)[0] == math.inf
+    assert resampled_medians(hits({0: 3.0, 1: 4.0, 2: math.inf}), range(3), drawn, MIDDLE)[0] == 4.0
 
 
 def test_a_resample_without_any_of_the_runs_has_their_median():
-    found = resampled_medians({5: 7.0}, range(6), draws(6, 200))
+    found = resampled_medians(hits({5: 7.0}), range(6), draws(6, 100), MIDDLE)
     assert set(found) == {7.0}
+
+
+def test_where_between_two_looks_a_hit_lies_is_not_known():
+    """Runs that all hit between the same two looks have an interval nonetheless: that of the looks."""
+    same = dict.fromkeys(range(6), Hit(100.0, 121.0))
+    found = resampled_medians(same, range(6), draws(6, 2_000), shares(2_000))
+    assert found[0] == pytest.approx(110.0)
+    low, high = np.quantile(found[1:], [0.025, 0.975])
+    assert 100.0 < low < 101.5
+    assert 119.5 < high < 121.0
+
+
+def test_hits_of_a_resample_are_at_their_place_and_as_late_as_their_tuning():
+    runs = {0: Hit(100.0, 400.0), 2: Hit(50.0, math.inf)}
+    one, other = drawn_hits(runs, range(3), [0, 1, 2], 0.5, 3.0)
+    assert one.middle == pytest.approx(600.0)
+    assert one.by / one.after < 1.01
+    assert other == (150.0, math.inf)
+    assert drawn_hits(runs, range(3), [0], 0.5, math.inf) == [Hit(100.0, math.inf)]
 
 
 def test_another_draw_of_trials_is_never_better_and_sometimes_the_second_best():

@@ -11,6 +11,7 @@ from fastopt.analysis.hits import find_hit
 from fastopt.errors import ConfigError
 from fastopt.study import work
 from fastopt.study.ahead import check_ahead
+from fastopt.study.baseline import with_value
 from fastopt.study.config import StudyConfig
 from fastopt.study.done import look_back
 from fastopt.study.plan import plan
@@ -204,7 +205,7 @@ def test_what_can_be_known_to_be_wrong_is_said_before_the_first_run(settings, wo
     ("settings", "words"),
     [
         ({"goal": "loss=1"}, ['"loss"', "train_loss"]),
-        ({"goal": "train_loss"}, ["validation_loss=0.4"]),
+        ({"goal": "loss"}, ["validation_loss=0.4"]),
         ({"goal": "train_loss=low"}, ["validation_loss=0.4"]),
         ({"goal": None, "budget": "1h"}, ["--goal"]),
         ({"budget": "soon"}, ["soon", "45m"]),
@@ -228,3 +229,33 @@ def test_a_goal_of_accuracy_where_nothing_can_be_classified_is_refused():
 def test_more_cells_take_longer_to_time():
     assert work.timing_pass_s(study(), 3) > work.timing_pass_s(study(optimizers=("sgd",)), 3) > work.START_S
     assert work.timing_pass_s(study(), 0) == 0.0
+
+
+def test_a_goal_without_a_value_is_what_tuned_sgd_reaches_at_the_middle_batch_size(tmp_path):
+    asked = study(goal="train_loss", length=Budget(epochs=4))
+    assert asked.goal is None
+    found = with_value(asked, tmp_path, Recorder())
+    runs = records.read(tmp_path / "baseline").runs
+    assert set(runs["optimizer"]) == {"sgd"}
+    assert set(runs["batch"]) == {"32"}
+    final = runs[runs["phase"] == "final"]
+    assert list(final["seed"]) == [2_000_000, 2_000_001, 2_000_002]
+    curves = records.read(tmp_path / "baseline").curves
+    best = [max_of_two(curves.loc[curves["run_id"] == run, "train_loss"]) for run in final["run_id"]]
+    assert found.goal.metric == "train_loss"
+    assert found.goal.value == pytest.approx(sorted(best)[1], rel=1e-5)
+    assert found.cells == asked.cells
+    again = with_value(asked, tmp_path, Recorder())  # it is read, and not run again
+    assert again.goal == found.goal
+    assert len(records.read(tmp_path / "baseline").runs) == len(runs)
+
+
+def max_of_two(losses):
+    """The lowest loss that was held at two looks in a row."""
+    return min(max(one, other) for one, other in itertools.pairwise(losses))
+
+
+def test_a_study_that_has_a_value_needs_no_baseline(tmp_path):
+    asked = study()
+    assert with_value(asked, tmp_path, Recorder()) is asked
+    assert not list(tmp_path.iterdir())

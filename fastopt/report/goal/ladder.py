@@ -103,6 +103,8 @@ def _ways(records: Records, metric: str) -> dict[Key, dict[int, _Way]]:
 
 
 def b_crit(rung: Rung, optimizer: str) -> float:
-    """Return where larger batches stop paying on one rung, nan where that is not known."""
+    """Return where larger batches stop paying on one rung; nan where it is not known, or not to be found."""
     found = rung.chains.get(optimizer)
-    return math.nan if found is None or found.law is None else found.law.b_crit.median
+    if found is None or found.law is None or found.law.curve.at_bound:
+        return math.nan
+    return found.law.b_crit.median

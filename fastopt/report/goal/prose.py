@@ -31,6 +31,10 @@ def measured(records: Records) -> list[str]:
     asked = setting.config(records)
     cutoff = number(float(asked.get("cutoff") or 0))
     budget = study_budget(records)
+    found = (
+        "The value of the goal was found first: the median of the best that tuned SGD held at the middle batch size, "
+        "on three seeds of its own; its records lie in the folder baseline."
+    )
     order = (
         f"The study was given {budget}: batch sizes are bisected from the middle, cells that could be the fastest "
         "come next, and half of each cell's final runs come last."
@@ -46,6 +50,7 @@ def measured(records: Records) -> list[str]:
         f"The final runs have the seeds {words(str(seed) for seed in asked.get('seeds') or ())}, the same for all "
         "cells: the same initial parameters, and the same order of rows, whatever the optimizer and the batch size.",
         *([order] if budget else []),
+        *([found] if (records.folder / "baseline").exists() else []),
         "The test set took part in no choice. It was opened once, for the final runs, at their end.",
     ]
 

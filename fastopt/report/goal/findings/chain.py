@@ -10,7 +10,7 @@ from fastopt.analysis.steps import Regime
 from fastopt.bench.stats import Interval
 from fastopt.report.findings.finding import Finding
 from fastopt.report.goal.results import GoalCell
-from fastopt.report.numbers import count, duration, number, percent, span, words
+from fastopt.report.numbers import count, duration, number, or_never, percent, span, words
 
 # A p-value below this says that the law is not what the steps follow.
 REJECTED = 0.01
@@ -75,7 +75,7 @@ def _optimum(chain: Chain, row: Mapping[int, GoalCell]) -> list[str]:
     if best is None:
         return [f"Seconds to the goal: {chain.missing['optimum']}."]
     text = f"Seconds to the goal are fewest at {row[best.best].name}, {duration(best.times_s[best.best].median)}"
-    bounds = span(best.times_s[best.best], duration)
+    bounds = span(best.times_s[best.best], or_never(duration))
     text += f" ({bounds})" if bounds else ""
     low, high = best.range
     if low == high:

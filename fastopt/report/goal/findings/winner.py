@@ -15,7 +15,7 @@ from fastopt.report.findings.finding import Finding
 from fastopt.report.findings.phrases import seeds
 from fastopt.report.goal.results import GoalCell
 from fastopt.report.goal.setting import goal_words
-from fastopt.report.numbers import duration, factor, span, words
+from fastopt.report.numbers import duration, factor, or_never, span, words
 
 
 def winner(records: Records, table: Sequence[GoalCell], found: Mapping[str, Chain]) -> list[Finding]:
@@ -25,7 +25,7 @@ def winner(records: Records, table: Sequence[GoalCell], found: Mapping[str, Chai
         return []
     best.sort(key=lambda one: float(one[1][0]))
     (cell, own), others = best[0], best[1:]
-    bounds = span(Interval(*interval_of(own)), duration)
+    bounds = span(Interval(*interval_of(own)), or_never(duration))
     text = f"First at {goal_words(records)}: {cell.optimizer} at {cell.name}, learning rate {cell.learning_rate:.2g}, "
     text += f"in {duration(float(own[0]))} of training"
     text += f" (95 % interval {bounds}, {seeds(len(cell.hits))})." if bounds else f" ({seeds(len(cell.hits))})."
