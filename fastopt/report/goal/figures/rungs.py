@@ -26,39 +26,33 @@ def rungs_figure(records: Records, table: Sequence[GoalCell], rungs: Sequence[Ru
     """Fewest seconds and B_crit against the goal, one line per optimizer."""
     caption = (
         "Every run passes the easier goals on its way. Rates were tuned for the goal that was set, at which the lines "
-        "end on the left. B* is written beside each point."
+        "end on the left. B_crit is left out where the law has it at the end of where it was sought."
     )
     data = _frame(rungs)
     if data["seconds"].notna().sum() == 0:
         return Figure(KEY, TITLE, caption, missing="no goal was reached where a step was timed")
     looks = optimizer_looks(table)
     label = metric_words(records)
-    panels = [_panel(data, looks, "seconds", "fewest seconds to the goal", label, marks=True)]
-    if data["b_crit"].notna().any():
-        panels.append(_panel(data, looks, "b_crit", "B_crit (rows)", label, marks=False))
-    return Figure(KEY, TITLE, caption, panels, data, columns=2)
+    titles = {"seconds": "fewest seconds to the goal", "best": "B* (rows)", "b_crit": "B_crit (rows)"}
+    panels = [_panel(data, looks, name, title, label) for name, title in titles.items() if data[name].notna().any()]
+    return Figure(KEY, TITLE, caption, panels, data)
 
 
-def _panel(data: pd.DataFrame, looks: Mapping[str, Look], column: str, title: str, label: str, *, marks: bool) -> Panel:
+def _panel(data: pd.DataFrame, looks: Mapping[str, Look], column: str, title: str, label: str) -> Panel:
     rows = data.dropna(subset=[column])
     points = zip(rows["optimizer"], rows["goal"].astype(float), rows[column].astype(float), strict=True)
     alt = f"{title} against the goal. " + "; ".join(
         f"{name} to {number(goal)}: {number(value)}" for name, goal, value in points
     )
-    return Panel(title, _draw(rows, looks, column, title, label, marks=marks), alt)
+    return Panel(title, _draw(rows, looks, column, title, label), alt)
 
 
-def _draw(
-    rows: pd.DataFrame, looks: Mapping[str, Look], column: str, title: str, label: str, *, marks: bool
-) -> Callable[[Axes], None]:
+def _draw(rows: pd.DataFrame, looks: Mapping[str, Look], column: str, title: str, label: str) -> Callable[[Axes], None]:
     def draw(axes: Axes) -> None:
         ends = []
         for name, own in rows.groupby("optimizer", sort=False):
             colour, marker = looks[str(name)]
             axes.plot(own["goal"], own[column], color=colour, marker=marker, markersize=4.5)
-            for row in own.itertuples() if marks else ():
-                place = (row.goal, getattr(row, column))
-                axes.annotate(f"{row.best:.0f}", place, textcoords="offset points", xytext=(3, 4), fontsize=7)
             ends.append(End(float(own[column].iloc[-1]), str(name), colour, marker))
         axes.set_yscale("log")
         log_axis(axes, "y")
