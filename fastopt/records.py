@@ -76,6 +76,7 @@ TABLES: dict[str, dict[str, str]] = {
         "hit_after": "REAL",  # the goal was met after so many steps,
         "hit_by": "REAL",  # and by so many: missing where it was missed; both where no goal was set
         "goal_best": "REAL",  # the best value of the goal's metric over all evaluations
+        "options": "TEXT",  # hyperparameters that were tuned or carried over beside the rate, as JSON; missing: none
         "rule": "TEXT",  # that carried the rate over from another batch size, of runs of phase "transfer"
     },
     "curves": {
@@ -123,7 +124,7 @@ TABLES: dict[str, dict[str, str]] = {
 }
 # Columns that older stores lack, and the version that brought them: missing values when such a store is read.
 _ADDED = {
-    "runs": dict.fromkeys(("cutoff", "hit_after", "hit_by", "goal_best", "rule"), 4),
+    "runs": dict.fromkeys(("cutoff", "hit_after", "hit_by", "goal_best", "options", "rule"), 4),
     "curves": dict.fromkeys(("small", "big", "small_square", "big_square"), 4),
     "timings": {"memory_bytes": 2}
     | dict.fromkeys(("launch", "warm", "switches", "others_s", "steal_s", "load"), 3)

@@ -40,6 +40,7 @@ RUN = {
     "hit_after": 1.0,
     "hit_by": 2.0,
     "goal_best": 1 / 3,
+    "options": '{"beta2": 0.99}',
     "rule": "linear",
 }
 POINT = {
@@ -86,7 +87,7 @@ BROUGHT = {
     2: {"timings": ("memory_bytes",)},
     3: {"timings": ("launch", "warm", "switches", "others_s", "steal_s", "load")},
     4: {
-        "runs": ("cutoff", "hit_after", "hit_by", "goal_best", "rule"),
+        "runs": ("cutoff", "hit_after", "hit_by", "goal_best", "options", "rule"),
         "curves": ("small", "big", "small_square", "big_square"),
         "timings": ("crowding", "left_out", "order_s"),
     },
@@ -303,7 +304,13 @@ def test_a_store_of_an_older_schema_is_read_with_missing_values_and_not_written_
         assert list(frame.columns) == list(TABLES[table])
         for name in gone:
             value = frame[name][0]
-            assert value == "" if name == "left_out" else value is None if name == "rule" else math.isnan(value)
+            assert (
+                value == ""
+                if name == "left_out"
+                else value is None
+                if name in ("options", "rule")
+                else math.isnan(value)
+            )
         kept = {name: value for name, value in row.items() if name not in gone and value == value}
         assert only_row(frame[list(kept)]) == kept
     assert f"schema {version}" in store_error(Writer, tmp_path)

@@ -101,6 +101,12 @@ def _add_goal(add: _Adder) -> None:
         metavar="METRIC=VALUE",
         help="who gets there first? of train_loss, validation_loss or validation_accuracy, such as train_loss=0.35",
     )
+    add(
+        "--tune-also",
+        type=_ranges,
+        metavar="NAME=LOW..HIGH[,...]",
+        help="with a goal: what is tuned beside the rate, such as adam.beta2=0.9..0.9999",
+    )
     add("--transfer", action="store_true", help="with a goal: test rules for the rate against the tuned one, too")
     add("--budget", metavar="TIME", help="of a study with a goal in all: 90s, 45m or 2h; what tells most comes first")
 

@@ -49,6 +49,7 @@ class StudyConfig:
                     what `fastopt.study.baseline` finds
     length          of a run at most; None: 20 epochs, with a goal 50
     budget          "45m": seconds, minutes or hours that the whole study may take; what is most telling comes first
+    tune_also       with a goal: (lowest, highest) value of what is tuned beside the rate, by names such as "adam.beta2"
     transfer        with a goal: also test the rules of `fastopt.study.transfer` against the tuned rates
     learning_rate_ranges    (lowest, highest) rate to begin the search with, by optimizer; else those of `ranges`
     workers         runs that train side by side; None: one per core, and one where the budget is in seconds
@@ -74,6 +75,7 @@ class StudyConfig:
     goal: str | None = None
     budget: str | None = None
     transfer: bool = False
+    tune_also: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     tune: int = 8
     learning_rate: float | None = None
     learning_rate_ranges: Mapping[str, tuple[float, float]] = field(default_factory=dict)
@@ -103,6 +105,12 @@ class StudyConfig:
     def budget_s(self) -> float | None:
         """The seconds that the whole study may take; None where nothing bounds them."""
         return None if self.budget is None else durations.seconds(self.budget, "--budget")
+
+    @property
+    def tuned_also(self) -> dict[tuple[str, str], tuple[float, float]]:
+        """The hyperparameters that are tuned beside the rate, by optimizer and name."""
+        parts = {key: key.rpartition(".") for key in self.tune_also}
+        return {(canonical(of), name): self.tune_also[key] for key, (of, _, name) in parts.items()}
 
     def check(self) -> None:
         """Raise ConfigError for whatever can be wrong without looking at the data."""
@@ -139,11 +147,14 @@ class StudyConfig:
                 raise ConfigError("--budget is for studies with a goal, whose runs can wait: give --goal too")
             if self.transfer:
                 raise ConfigError("--transfer tests rules by the steps to a goal: give --goal too")
+            if self.tune_also:
+                raise ConfigError("--tune-also is for studies with a goal: give --goal too")
             return
         if self.goal not in METRICS:
             Goal.parse(self.goal)
         if self.run_length.seconds is not None:
             raise ConfigError("with a goal runs are counted in steps: bound them by epochs, steps or samples")
+        _check_also(self.tuned_also, self.optimizers)
         if self.learning_rate is not None or self.tune < 1:
             raise ConfigError("with a goal every rate is tuned: give --tune 1 or more, and no --learning-rate")
 
@@ -180,3 +191,20 @@ def _check_ranges(ranges: Mapping[str, tuple[float, float]], specs: Sequence[str
                 f"the learning rates of {spec} must be a lowest and a highest one between 1e-12 and 1e12, got "
                 f"{low:g} and {high:g}"
             )
+
+
+def _check_also(also: Mapping[tuple[str, str], tuple[float, float]], specs: Sequence[str]) -> None:
+    compared = [canonical(spec) for spec in specs]
+    for (optimizer, name), (low, high) in also.items():
+        if optimizer not in compared:
+            raise unknown_name("optimizer of --tune-also", optimizer, compared)
+        own = make_optimizer(optimizer).rule.hyper
+        if name not in own[1:]:
+            raise unknown_name(f"hyperparameter of {optimizer} to tune", name, own[1:])
+        if not 0.0 < low < high or (name.startswith("beta") and high >= 1.0):
+            raise ConfigError(
+                f"{optimizer}.{name} is tuned from a lowest to a highest value above 0, and below 1 for a beta; got "
+                f"{low:g} and {high:g}"
+            )
+        for bound in (low, high):
+            make_optimizer(optimizer, **{name: bound})

@@ -15,6 +15,7 @@ from fastopt.study import search
 from fastopt.study.config import CONFIRM_SEEDS
 from fastopt.study.plan import Cell, Study
 from fastopt.study.trial import Trial
+from fastopt.study.waves import Point
 
 # What became of every run that has ended, as the course of its study reads it from the record.
 Results = Mapping[Trial, Any]
@@ -53,9 +54,13 @@ class Course(ABC):
         return tune + min(tune, search.CONFIRMED) * len(CONFIRM_SEEDS) + self.study.config.seeds
 
 
-def confirming(cell: Cell, rates: Sequence[float], cutoff: int | None = None) -> list[Trial]:
-    """Return the runs that try the best `rates` of a search again, on fresh seeds."""
-    return [Trial(cell, "confirm", rate, seed, cutoff) for rate in rates for seed in CONFIRM_SEEDS]
+def confirming(cell: Cell, points: Sequence[Point], cutoff: int | None = None) -> list[Trial]:
+    """Return the runs that try the best `points` of a search again, on fresh seeds."""
+    return [
+        Trial(cell, "confirm", point.learning_rate, seed, cutoff, point.options)
+        for point in points
+        for seed in CONFIRM_SEEDS
+    ]
 
 
 def known(trials: Iterable[Trial], results: Results) -> bool:

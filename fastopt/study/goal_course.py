@@ -27,6 +27,7 @@ from fastopt.study.order import Order
 from fastopt.study.plan import Cell
 from fastopt.study.transfer import rules_for, transferred
 from fastopt.study.trial import Trial
+from fastopt.study.waves import Point
 from fastopt.training.goal import METRICS
 
 
@@ -45,15 +46,16 @@ class GoalCourse(Course):
     """Of runs that end at a goal, and are compared by the steps that they took."""
 
     def due(self, cell: Cell, results: Results) -> list[Trial]:
-        trials, rate = self._tuning(cell, results)
-        if rate is None:
+        trials, point = self._tuning(cell, results)
+        if point is None:
             return trials
-        cutoff = self._cutoff(trials, results)
-        finals = [Trial(cell, "final", rate, seed, cutoff) for seed in range(self.study.config.seeds)]
+        cutoff, (rate, options) = self._cutoff(trials, results), point
+        finals = [Trial(cell, "final", rate, seed, cutoff, options) for seed in range(self.study.config.seeds)]
         return [*trials, *finals, *self._transfers(cell, cutoff, results)]
 
     def chosen_rate(self, cell: Cell, results: Results) -> float | None:
-        return self._tuning(cell, results)[1]
+        point = self._tuning(cell, results)[1]
+        return None if point is None else point.learning_rate
 
     def result_of(self, record: Mapping[Any, Any]) -> Result:
         best, by, after = (_number(record.get(name)) for name in ("goal_best", "hit_by", "hit_after"))
@@ -86,19 +88,19 @@ class GoalCourse(Course):
     def _order(self) -> Order:
         return Order(self.study.cells)
 
-    def _tuning(self, cell: Cell, results: Results) -> tuple[list[Trial], float | None]:
-        """Return the runs of search and confirmation that are due, and the rate if they are all known."""
+    def _tuning(self, cell: Cell, results: Results) -> tuple[list[Trial], Point | None]:
+        """Return the runs of search and confirmation that are due, and the chosen point if they are all known."""
         trials, complete = self._search(cell, results)
         if not complete:
             return trials, None
-        found = {trial.learning_rate: results[trial] for trial in trials if math.isfinite(results[trial].steps)}
-        best = waves.ranked({rate: (result.steps, result.best) for rate, result in found.items()})[: search.CONFIRMED]
+        found = {point_of(trial): results[trial] for trial in trials if math.isfinite(results[trial].steps)}
+        best = waves.ranked({one: (result.steps, result.best) for one, result in found.items()})[: search.CONFIRMED]
         again = confirming(cell, best, self._cutoff(trials, results))
         if not best or not known(again, results):
             return [*trials, *again], None
         steps = {
-            rate: [found[rate].steps, *(results[trial].steps for trial in again if trial.learning_rate == rate)]
-            for rate in best
+            one: [found[one].steps, *(results[trial].steps for trial in again if point_of(trial) == one)]
+            for one in best
         }
         return [*trials, *again], search.choose(steps)
 
@@ -107,15 +109,16 @@ class GoalCourse(Course):
         middle = self.middle(cell)
         if not self.study.config.transfer or cell == middle:
             return []
-        rate = self.chosen_rate(middle, results)
-        if rate is None:
+        point = self._tuning(middle, results)[1]
+        if point is None:
             return []
         trials = []
         for rule in rules_for(cell.optimizer):
-            carried = transferred(rule, cell.optimizer, rate, cell.batch_size / middle.batch_size)
+            k = cell.batch_size / middle.batch_size
+            carried = transferred(rule, cell.optimizer, point.learning_rate, k, point.options)
             if carried is not None:
                 trials += [
-                    Trial(cell, "transfer", carried.learning_rate, seed, cutoff, carried)
+                    Trial(cell, "transfer", carried.learning_rate, seed, cutoff, carried.options, carried)
                     for seed in range(self.study.config.seeds)
                 ]
         return trials
@@ -127,16 +130,17 @@ class GoalCourse(Course):
             return [], False
         trials: list[Trial] = []
         for wave in range(len(waves.sizes(self.study.config.tune))):
-            for rate in self._rates(cell, wave, trials, results):
-                trials.append(Trial(cell, "search", rate, SEARCH_SEED, _least(cutoff, self._cutoff(trials, results))))
+            for rate, options in self._points(cell, wave, trials, results):
+                given = _least(cutoff, self._cutoff(trials, results))
+                trials.append(Trial(cell, "search", rate, SEARCH_SEED, given, options))
                 if trials[-1] not in results:
                     return trials, False
         return trials, True
 
-    def _rates(self, cell: Cell, wave: int, trials: Sequence[Trial], results: Results) -> list[float]:
-        found = {trial.learning_rate: (results[trial].steps, results[trial].best) for trial in trials}
+    def _points(self, cell: Cell, wave: int, trials: Sequence[Trial], results: Results) -> list[Point]:
+        found = {point_of(trial): (results[trial].steps, results[trial].best) for trial in trials}
         best = waves.ranked(found)[0] if found else None
-        return waves.rates(self.study.ranges[cell.optimizer], self.study.config.tune, wave, best, SEARCH_SEED)
+        return waves.points(self.study.axes(cell.optimizer), self.study.config.tune, wave, best, SEARCH_SEED)
 
     def _cutoff(self, trials: Iterable[Trial], results: Results) -> int | None:
         """Return the steps after which to give up by what these trials took; None where none of them was there."""
@@ -155,6 +159,11 @@ class GoalCourse(Course):
         if cutoff is None or cell.batch_size >= middle.batch_size:
             return cutoff
         return math.ceil(cutoff * middle.batch_size / cell.batch_size)
+
+
+def point_of(trial: Trial) -> Point:
+    """Return what a trial tries."""
+    return Point(trial.learning_rate, trial.options)
 
 
 def _least(one: int | None, other: int | None) -> int | None:

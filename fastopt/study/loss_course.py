@@ -18,6 +18,7 @@ from fastopt.study.config import SEARCH_SEED
 from fastopt.study.course import Course, confirming, known
 from fastopt.study.plan import Cell
 from fastopt.study.trial import Trial
+from fastopt.study.waves import Point
 
 Losses = Mapping[Trial, float]
 
@@ -56,7 +57,7 @@ class LossCourse(Course):
             return trials, None
         found = {trial.learning_rate: losses[trial] for trial in trials}
         best = search.ranked(found)[: search.CONFIRMED]
-        again = confirming(cell, best)
+        again = confirming(cell, [Point(rate) for rate in best])
         trials = [*trials, *again]
         if not known(again, losses):
             return trials, None

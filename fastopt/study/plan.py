@@ -49,6 +49,12 @@ class Study:
         """Search trials that every cell begins with: none when the rate is given."""
         return 0 if self.config.learning_rate is not None else self.config.tune
 
+    def axes(self, optimizer: str) -> list[waves.Axis]:
+        """Return what is tuned for an optimizer on the way to a goal: the learning rate, and what was asked for."""
+        also = {name: bounds for (of, name), bounds in self.config.tuned_also.items() if of == optimizer}
+        own = [waves.Axis(name, *bounds) for name, bounds in also.items()]
+        return [waves.Axis(waves.RATE, *self.ranges[optimizer]), *own]
+
     @functools.cached_property
     def goal(self) -> Goal | None:
         """The goal that runs end at, if there is one, and its value is known."""
@@ -127,6 +133,7 @@ class Study:
             "study_budget_s": self.config.budget_s,
             "cutoff": waves.CUTOFF,
             "transfer": self.config.transfer,
+            "tune_also": {f"{of}.{name}": list(bounds) for (of, name), bounds in self.config.tuned_also.items()},
             "waves": len(waves.sizes(self.config.tune)),
             "extensions": 0,
         }

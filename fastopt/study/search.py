@@ -6,6 +6,10 @@ import functools
 import math
 from collections.abc import Mapping, Sequence
 from statistics import median
+from typing import Any, TypeVar
+
+# What is chosen among: a learning rate, or a point of several hyperparameters, that can be compared.
+Rate = TypeVar("Rate")
 
 # How often a search goes on beyond the edge of its range, by `extension_trials` each time: an answer at the edge says
 # that the range was wrong, one that is still there after half as many trials again says so on the page.
@@ -22,7 +26,7 @@ def trial_rates(bounds: tuple[float, float], n_trials: int, seed: int) -> list[f
     Bengio 2012, section 2.4). The same seed gives the same rates.
     """
     low, high = (math.log(bound) for bound in bounds)
-    return sorted(math.exp(low + (high - low) * point) for point in unit_points(n_trials, seed))
+    return sorted(math.exp(low + (high - low) * point) for (point,) in unit_points(n_trials, seed))
 
 
 def extension_trials(n_trials: int) -> int:
@@ -54,22 +58,23 @@ def ranked(losses: Mapping[float, float]) -> list[float]:
     return sorted(finite, key=lambda rate: (losses[rate], rate))
 
 
-def choose(losses: Mapping[float, Sequence[float]]) -> float | None:
+def choose(losses: Mapping[Rate, Sequence[float]]) -> Rate | None:
     """Return the rate with the lowest median loss over its runs, inf for one that diverged; None without any rate.
 
     Where medians are equal, which they are if most runs of each diverged, it is the rate with fewer diverged runs, then
     the lower one.
     """
 
-    def order(rate: float) -> tuple[float, int, float]:
+    def order(rate: Rate) -> tuple[float, int, Any]:
         return median(losses[rate]), sum(not math.isfinite(loss) for loss in losses[rate]), rate
 
     return min(losses, key=order, default=None)
 
 
 @functools.cache
-def unit_points(n_trials: int, seed: int) -> tuple[float, ...]:
-    """Return `n_trials` points of [0, 1), spread evenly: each of them, and any run of them in this order."""
+def unit_points(n_trials: int, seed: int, dimensions: int = 1) -> tuple[tuple[float, ...], ...]:
+    """Return `n_trials` points of the unit cube, spread evenly: each of them, and any run of them in this order."""
     from scipy.stats import qmc  # 0.7 s to import: only where it is used
 
-    return tuple(float(point) for point in qmc.Halton(d=1, scramble=True, rng=seed).random(n_trials)[:, 0])
+    found = qmc.Halton(d=dimensions, scramble=True, rng=seed).random(n_trials)
+    return tuple(tuple(float(value) for value in point) for point in found)

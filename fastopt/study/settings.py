@@ -101,6 +101,7 @@ KINDS: dict[str, Kind] = {
     "goal": TEXT,
     "budget": TEXT,
     "transfer": FLAG,
+    "tune_also": Kind('a table such as {"adam.beta2" = [0.9, 0.9999]}', _ranges),
     "tune": WHOLE,
     "learning_rate": NUMBER,
     "schedule": TEXT,
@@ -165,6 +166,7 @@ def text(study: Study, folder: Path) -> str:
     taken = [name for name in option_names(config.model) if name in MODEL_OPTIONS]
     values |= {name: study.model.settings.get(name, getattr(config, name)) for name in taken}
     values["optimizers"] = list(study.ranges)
+    values["tune_also"] = {f"{of}.{name}": list(bounds) for (of, name), bounds in config.tuned_also.items()} or None
     values["learning_rate_ranges"] = {name: list(bounds) for name, bounds in study.ranges.items()}
     batches = dict.fromkeys(cell.batch for cell in study.cells)
     values["batch_sizes"] = [int(batch) if batch.isdecimal() else batch for batch in batches]

@@ -18,20 +18,26 @@ from fastopt.optimizers.spec import parse
 
 WARM_UP_EPOCHS = 5
 
+# Hyperparameters beside the rate.
+Options = tuple[tuple[str, float], ...]
+
 
 class Transferred(NamedTuple):
     """What a rule says: the rate, options of the optimizer that change, epochs of warm-up, and where that starts."""
 
     rule: str
     learning_rate: float
-    options: tuple[tuple[str, float], ...] = ()
+    options: Options = ()
     warmup_epochs: int = 0
     warmup_from: float = 1.0
 
 
-def transferred(rule: str, optimizer: str, learning_rate: float, k: float) -> Transferred | None:
-    """Return what `rule` makes of a tuned rate at a batch size `k` times as large; None where it is not applicable."""
-    return RULES[rule](optimizer, learning_rate, k)
+def transferred(rule: str, optimizer: str, learning_rate: float, k: float, options: Options = ()) -> Transferred | None:
+    """Return what `rule` makes of a tuned rate, and `options` beside it, at a batch size `k` times as large.
+
+    None where it is not applicable.
+    """
+    return RULES[rule](optimizer, learning_rate, k, options)
 
 
 def rules_for(optimizer: str) -> tuple[str, ...]:
@@ -39,25 +45,28 @@ def rules_for(optimizer: str) -> tuple[str, ...]:
     return _PROPOSED.get(parse(optimizer)[0], ())
 
 
-def linear(optimizer: str, learning_rate: float, k: float) -> Transferred:
+def linear(optimizer: str, learning_rate: float, k: float, options: Options) -> Transferred:
     """Return lr k; larger batches warm up to it."""
     if k <= 1.0:
-        return Transferred("linear", learning_rate * k)
-    return Transferred("linear", learning_rate * k, (), WARM_UP_EPOCHS, 1.0 / k)
+        return Transferred("linear", learning_rate * k, options)
+    return Transferred("linear", learning_rate * k, options, WARM_UP_EPOCHS, 1.0 / k)
 
 
-def square_root(optimizer: str, learning_rate: float, k: float) -> Transferred | None:
+def square_root(optimizer: str, learning_rate: float, k: float, options: Options) -> Transferred | None:
     """Return lr sqrt(k) with every beta and eps; None where an average would be of less than one step."""
-    made = make_optimizer(optimizer)
+    made = make_optimizer(optimizer, **dict(options))
     hyper = {name: float(value) for name, value in zip(made.rule.hyper, made.hyper, strict=False)}
     betas = {name: 1.0 - k * (1.0 - value) for name, value in hyper.items() if name.startswith("beta")}
     if any(beta < 1e-9 for beta in betas.values()):  # 1 - 10 (1 - 0.9) is not quite 0
         return None
-    options = {**betas, "eps": hyper["eps"] / math.sqrt(k)}
-    return Transferred("square_root", learning_rate * math.sqrt(k), tuple(options.items()))
+    changed = {**dict(options), **betas, "eps": hyper["eps"] / math.sqrt(k)}
+    return Transferred("square_root", learning_rate * math.sqrt(k), tuple(changed.items()))
 
 
-RULES: dict[str, Callable[[str, float, float], Transferred | None]] = {"linear": linear, "square_root": square_root}
+RULES: dict[str, Callable[[str, float, float, Options], Transferred | None]] = {
+    "linear": linear,
+    "square_root": square_root,
+}
 _PROPOSED = {
     "sgd": ("linear",),
     "momentum": ("linear",),

@@ -6,7 +6,7 @@ import functools
 import hashlib
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -30,6 +30,7 @@ class Trial:
     """A cell with a learning rate, a seed and a phase: "search", "confirm", "final" or "transfer".
 
     cutoff    steps after which it is given up; None: the length of all runs bounds it
+    options   hyperparameters beside the rate, as (name, value) pairs; the others are the optimizer's own
     carried   what a rule of `transfer` made of the rate of another batch size, and changes beside it
     """
 
@@ -38,6 +39,7 @@ class Trial:
     learning_rate: float
     seed: int
     cutoff: int | None = None
+    options: tuple[tuple[str, float], ...] = ()
     carried: Transferred | None = None
 
 
@@ -51,6 +53,7 @@ def run_id(study: Study, trial: Trial) -> str:
         "learning_rate": trial.learning_rate,
         "seed": trial.seed,
         **({} if trial.cutoff is None else {"cutoff": trial.cutoff}),
+        **({} if not trial.options else {"options": trial.options}),
         **({} if trial.carried is None else {"carried": trial.carried._asdict()}),
     }
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
@@ -64,14 +67,14 @@ def make_run(
     stop: npt.NDArray[np.int64],
     *,
     parallel: bool,
+    options: Iterable[tuple[str, float]] = (),
     carried: Transferred | None = None,
 ) -> Run:
-    """Build the training run of a cell; `carried` is what a rule changes beside the rate."""
-    options = {} if carried is None else dict(carried.options)
+    """Build the training run of a cell; `options` are hyperparameters beside the rate, `carried` what a rule says."""
     return Run(
         study.dataset,
         study.model,
-        make_optimizer(cell.optimizer, learning_rate=learning_rate, **options),
+        make_optimizer(cell.optimizer, learning_rate=learning_rate, **dict(options)),
         batch_size=cell.batch_size,
         seed=seed,
         schedule=_schedule(study, cell, carried),
@@ -98,7 +101,16 @@ def execute(study: Study, trial: Trial, stop: npt.NDArray[np.int64]) -> tuple[di
     It is looked at along `budget.geometric_grid`, the same for all batch sizes, and at its end.
     """
     n_rows, seconds = int(study.dataset.train.size), study.config.run_length.seconds
-    run = make_run(study, trial.cell, trial.learning_rate, trial.seed, stop, parallel=False, carried=trial.carried)
+    run = make_run(
+        study,
+        trial.cell,
+        trial.learning_rate,
+        trial.seed,
+        stop,
+        parallel=False,
+        options=trial.options,
+        carried=trial.carried,
+    )
     squares: dict[int, Squares] = {}
     looks = follow(
         run,
@@ -179,5 +191,6 @@ def _identity(study: Study, trial: Trial) -> dict[str, Any]:
         "learning_rate": trial.learning_rate,
         "seed": trial.seed,
         "cutoff": trial.cutoff,
+        "options": json.dumps(dict(trial.options)) if trial.options else None,
         "rule": None if trial.carried is None else trial.carried.rule,
     }

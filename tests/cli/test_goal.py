@@ -1,5 +1,7 @@
 """A study towards a goal from the command line: its page, its state, its tables, and what is refused."""
 
+import json
+
 import pandas as pd
 import pytest
 
@@ -127,3 +129,14 @@ def test_a_goal_without_a_value_is_found_first_and_the_page_says_how(tmp_path):
     assert "three seeds of its own" in (tmp_path / "out" / "report.md").read_text(encoding="utf-8")
     assert 'goal = "train_loss"' in (tmp_path / "out" / "study.toml").read_text(encoding="utf-8")
     assert succeeded(fastopt(tmp_path, "compare", "--resume", "out"))[-1] == "out/report.html"
+
+
+def test_other_hyperparameters_can_be_tuned_beside_the_rate(tmp_path):
+    succeeded(fastopt(tmp_path, *SMALL, "--tune-also", "adam.beta2=0.9..0.9999,adam.eps=1e-9..1e-3", "--out", "out"))
+    runs = records.read(tmp_path / "out").runs
+    assert runs.loc[runs["optimizer"] == "sgd", "options"].isna().all()
+    options = [json.loads(text) for text in runs.loc[runs["optimizer"] == "adam", "options"]]
+    assert all(0.9 <= one["beta2"] <= 0.9999 and 1e-9 <= one["eps"] <= 1e-3 for one in options)
+    summary = pd.read_csv(tmp_path / "out" / "summary.csv")
+    assert summary.loc[summary["optimizer"] == "adam", "beta2"].notna().any()
+    assert "adam.beta2 from 0.9 to 0.9999" in (tmp_path / "out" / "report.md").read_text(encoding="utf-8")

@@ -16,7 +16,7 @@ from fastopt.records import FILE_NAME, Writer
 N_TRAIN = 1257
 # The columns that later versions of the schema brought.
 NEWER_THAN_1 = {
-    "runs": ("cutoff", "hit_after", "hit_by", "goal_best", "rule"),
+    "runs": ("cutoff", "hit_after", "hit_by", "goal_best", "options", "rule"),
     "curves": ("small", "big", "small_square", "big_square"),
     "timings": (
         *("memory_bytes", "launch", "warm", "switches", "others_s", "steal_s", "load"),

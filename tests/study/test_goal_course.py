@@ -5,10 +5,12 @@ import random
 
 import pytest
 
+from fastopt.errors import ConfigError
 from fastopt.study import waves
 from fastopt.study.config import CONFIRM_SEEDS, SEARCH_SEED, StudyConfig
 from fastopt.study.goal_course import GoalCourse, Result
 from fastopt.study.plan import plan
+from fastopt.study.trial import run_id
 from fastopt.training.datasets import digits
 
 DIGITS = digits()
@@ -173,3 +175,38 @@ def test_the_cutoff_is_stated_with_the_settings():
     assert facts["cutoff"] == waves.CUTOFF == 4.0
     assert facts["goal"] == {"metric": "train_loss", "value": 0.1, "in_a_row": 2}
     assert facts["waves"] == 3
+
+
+def test_other_hyperparameters_are_tuned_beside_the_rate_and_go_with_it():
+    one = course(optimizers=("adam", "sgd"), batch_sizes=("32",), tune=9, tune_also={"adam.beta2": (0.9, 0.9999)})
+    adam, sgd = one.study.cells
+
+    def outcome(trial):
+        also = dict(trial.options).get("beta2", 0.99)
+        return Result(steps_of(trial) * (1 + math.log((1 - also) / 0.01) ** 2), 0.1, 1e-3)
+
+    results = carried_out(one, outcome)
+    searched = of(results, adam, "search")
+    assert len({dict(trial.options)["beta2"] for trial in searched}) == 9
+    best = min(searched, key=lambda trial: results[trial].steps)
+    for trial in of(results, adam, "final"):
+        assert (trial.learning_rate, trial.options) == (best.learning_rate, best.options)
+    assert abs(math.log((1 - dict(best.options)["beta2"]) / 0.01)) < 1.5
+    assert all(trial.options == () for trial in of(results, sgd))
+    assert len({run_id(one.study, trial) for trial in results}) == len(results)
+
+
+@pytest.mark.parametrize(
+    ("also", "words"),
+    [
+        ({"lion.beta1": (0.5, 0.9)}, ['"lion"', "sgd"]),
+        ({"sgd.beta2": (0.5, 0.9)}, ['"beta2"']),
+        ({"adam.learning_rate": (0.5, 0.9)}, ['"learning_rate"']),
+        ({"adam.beta2": (0.9, 1.5)}, ["below 1"]),
+        ({"adam.eps": (1e-3, 1e-8)}, ["lowest", "highest"]),
+    ],
+)
+def test_what_cannot_be_tuned_is_refused(also, words):
+    with pytest.raises(ConfigError) as raised:
+        course(optimizers=("sgd", "adam"), tune_also=also)
+    assert all(word in str(raised.value) for word in words), raised.value

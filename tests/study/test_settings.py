@@ -53,7 +53,7 @@ def test_every_field_of_a_configuration_is_a_setting():
         StudyConfig(length=Budget(steps=70), seeds=2, timing_rounds=0, tune=3),
         StudyConfig(length=Budget(samples=9_999)),
         StudyConfig(length=Budget(seconds=0.25)),
-        StudyConfig(goal="train_loss=0.5", budget="45m", transfer=True, tune=12),
+        StudyConfig(goal="train_loss=0.5", budget="45m", transfer=True, tune=12, tune_also={"adam.eps": (1e-9, 1e-3)}),
     ],
 )
 def test_the_file_of_a_study_describes_the_same_study(tmp_path, config):
@@ -76,6 +76,7 @@ def test_the_file_of_a_study_leaves_nothing_to_a_default_that_may_change(tmp_pat
         "seconds",
         "goal",
         "budget",
+        "tune_also",
         "learning_rate",
         "workers",
     }

@@ -93,6 +93,6 @@ def test_a_run_takes_over_what_the_rule_changes():
     assert run.hyper[0] == pytest.approx(sgd.learning_rate / 4)  # warms up from the old rate
     run.advance((WARM_UP_EPOCHS + 1) * DIGITS.train.size)
     assert run.hyper[0] == pytest.approx(sgd.learning_rate)
-    run = make_run(one.study, adam.cell, adam.learning_rate, 0, stop, parallel=False, carried=adam.carried)
+    run = make_run(one.study, adam.cell, adam.learning_rate, 0, stop, parallel=False, options=adam.options)
     assert run.hyper[1] == pytest.approx(1 - 4 * 0.1)
     assert run_id(one.study, sgd) != run_id(one.study, adam)

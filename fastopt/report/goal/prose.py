@@ -79,7 +79,8 @@ def limits(records: Records) -> list[str]:
     return [
         "One data set, one model, one machine, one goal: another goal can have another winner, as the ladder of goals "
         "shows for easier ones.",
-        "Only the learning rate is tuned: other hyperparameters are the optimizer's defaults, or what was given.",
+        f"Tuned is the learning rate{_also(records)}: other hyperparameters are the optimizer's defaults, or what was "
+        "given.",
         "Intervals are of the bootstrap over seeds and tuning trials, and of times over timing rounds. Each is for one "
         "number; none is widened for the number of comparisons on this page.",
         "Seconds to the goal are steps times the median time per step: without compilation and without evaluation, "
@@ -87,3 +88,9 @@ def limits(records: Records) -> list[str]:
         "Runs side by side trained on serial kernels, steps were timed with the backend that a training by itself "
         "would choose: their bits are the same, their seconds are not.",
     ]
+
+
+def _also(records: Records) -> str:
+    """What is tuned beside the rate, "" for nothing."""
+    found = setting.config(records).get("tune_also") or {}
+    return "".join(f", {name} from {low:g} to {high:g}" for name, (low, high) in found.items())

@@ -5,6 +5,7 @@ A run that diverged or failed is a miss, like one that was given up. An interrup
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -50,6 +51,7 @@ class GoalCell:
     batch: str  # as the user wrote it
     batch_size: int
     learning_rate: float  # of the final runs
+    options: Mapping[str, float]  # what else was tuned for them
     tried: tuple[Tried, ...]
     hits: Mapping[int, Hit]  # of the final runs, by seed
     ends: Mapping[int, float]  # the steps that each of them took, hit or not
@@ -143,6 +145,7 @@ def _cell(key: tuple[str, str], runs: Rows, timings: Rows) -> GoalCell:
         batch=batch,
         batch_size=sizes[0] if sizes else int(batch) if batch.isdecimal() else 0,
         learning_rate=float(final[0]["learning_rate"]) if final else math.nan,
+        options=json.loads(final[0]["options"]) if final and isinstance(final[0]["options"], str) else {},
         tried=tuple(
             Tried(same_rate(run["learning_rate"]), hit_of(run).middle, run["status"] == "diverged")
             for run in results

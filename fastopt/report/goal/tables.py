@@ -22,6 +22,7 @@ def summary(
 
     steps, seconds          medians over the final runs: to the goal, inf where half of them missed it
     expected_steps          until a run is there, when runs are repeated
+    beta2, eps, ...         what else was tuned
     *_share                 of a step, by phase; noise_scale in rows
     *_regret                steps at the rate of a rule over those at the tuned one, seed by seed
     """
@@ -37,6 +38,7 @@ def _row(cell: GoalCell, chain: Chain | None, noise: Mapping[tuple[str, str], No
     scale = noise.get(cell.key)
     row: dict[str, Any] = {"optimizer": cell.optimizer, "batch": cell.batch, "batch_size": cell.batch_size}
     row |= {"learning_rate": cell.learning_rate, "trials": len(cell.tried), "trials_reached": cell.trials_reached}
+    row |= cell.options
     row |= {"final_runs": len(cell.hits), "reached": cell.reached}
     for name, interval in {
         "steps": nothing if steps is None else steps.median,
