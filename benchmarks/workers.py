@@ -34,7 +34,7 @@ SETTINGS: dict[str, Any] = {
     "batch_sizes": ("8", "32", "128", "512", "full"),
     "learning_rate": 0.01,
     "timing_rounds": 0,
-    "budget": Budget(epochs=10),
+    "length": Budget(epochs=10),
 }
 TARGET = 1.8
 

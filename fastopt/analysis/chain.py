@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -29,12 +29,14 @@ from fastopt.analysis.resample import (
 )
 from fastopt.analysis.step_time import AffineStep
 from fastopt.analysis.steps import StepsCurve
-from fastopt.bench.stats import Interval, median_interval
+from fastopt.bench.stats import EFFECTIVE_LEAST, Interval, median_interval
 from fastopt.errors import ConfigError
 
 RESAMPLES = 1_000
 # Of these so many have a curve fitted to them: a fit takes some milliseconds.
 FITS = 200
+# A p-value below this says that the law is not what the steps follow.
+REJECTED = 0.01
 
 
 @dataclass(frozen=True)
@@ -89,7 +91,7 @@ class Chain:
 
     seconds         T(B) with its resamples, float64 (resamples + 1,), by batch size
     step_s          median seconds of a step, by batch size, with an interval over the times that it was measured
-    affine_best     B* by the formula, with its interval; None where steps are not affine or the law was not fitted
+    affine_best     B* by the formula, with its interval; None where steps are not affine, or the law does not hold
     """
 
     steps: Mapping[int, Steps]
@@ -107,14 +109,14 @@ def chain(observed: Mapping[int, Observed], seed: int = 0, salt: int = 0, fits: 
     """Return what the observations at each batch size add up to.
 
     seed    of the resamples of seeds and of timing rounds: chains that share these are resampled alike
-    salt    of the resamples of tuning trials, which chains do not share
+    salt    of the resamples of tuning trials, and of where hits lie between looks, which chains do not share
     fits    resamples that the law is fitted to, for its intervals; 0 for none
     """
     seeds = sorted({one for at in observed.values() for one in at.hits})
     drawn = draws(max(len(seeds), 1), RESAMPLES, seed)
     missing: dict[str, str] = {}
     factors = {size: tuning_factors(at.searched, RESAMPLES, [seed, salt, size]) for size, at in observed.items()}
-    places = {size: shares(RESAMPLES, [seed, size]) for size in observed}
+    places = {size: shares(RESAMPLES, [seed, salt, size]) for size in observed}
     steps_of = {
         size: resampled_medians(at.hits, seeds, drawn, places[size]) * factors[size]
         for size, at in observed.items()
@@ -124,7 +126,7 @@ def chain(observed: Mapping[int, Observed], seed: int = 0, salt: int = 0, fits: 
     step_s = {size: _timed(at.step_s, seed) for size, at in observed.items() if at.step_s}
     times = {size: median_interval(observed[size].step_s) for size in step_s}
     line = _line(times, missing)
-    best = _optimum(steps_of, step_s, missing)
+    best = _optimum(observed, steps_of, step_s, missing)
     return Chain(
         steps={size: _steps(at, steps_of[size]) for size, at in observed.items() if at.hits},
         law=law,
@@ -132,7 +134,7 @@ def chain(observed: Mapping[int, Observed], seed: int = 0, salt: int = 0, fits: 
         step_s=times,
         line=line,
         optimum=best,
-        affine_best=_affine_best(line, laws),
+        affine_best=_affine_best(line, law, laws),
         faster=_faster(best, observed, steps_of, step_s),
         missing=missing,
     )
@@ -141,7 +143,14 @@ def chain(observed: Mapping[int, Observed], seed: int = 0, salt: int = 0, fits: 
 def _steps(at: Observed, resampled: Floats) -> Steps:
     reached = [hit.reached for hit in at.hits.values()]
     costs = [hit.middle if hit.reached else at.ends.get(one, hit.after) for one, hit in at.hits.items()]
-    return Steps(Interval(*interval_of(resampled)), len(reached), sum(reached), expected_running_time(costs, reached))
+    costs = [0.0 if math.isnan(cost) else cost for cost in costs]  # of a run that failed before its first step
+    median = _known(Interval(*interval_of(resampled)), at)
+    return Steps(median, len(reached), sum(reached), _known(expected_running_time(costs, reached), at))
+
+
+def _known(interval: Interval, at: Observed) -> Interval:
+    """The interval without its bounds where there are fewer runs than a 95 % interval of a median takes."""
+    return interval if len(at.hits) >= EFFECTIVE_LEAST else Interval(interval.median, math.nan, math.nan)
 
 
 def _law(
@@ -187,22 +196,32 @@ def _line(times: Mapping[int, Interval], missing: dict[str, str]) -> AffineStep 
         return None
 
 
-def _optimum(steps: Mapping[int, Floats], step_s: Mapping[int, Floats], missing: dict[str, str]) -> Optimum | None:
+def _optimum(
+    observed: Mapping[int, Observed],
+    steps: Mapping[int, Floats],
+    step_s: Mapping[int, Floats],
+    missing: dict[str, str],
+) -> Optimum | None:
     both = steps.keys() & step_s.keys()
     if not both:
         missing["optimum"] = "no batch size has both final runs and timings"
         return None
     try:
-        return optima.optimum({size: steps[size] for size in both}, {size: step_s[size] for size in both})
+        found = optima.optimum({size: steps[size] for size in both}, {size: step_s[size] for size in both})
     except ConfigError as error:
         missing["optimum"] = str(error)
         return None
+    return replace(found, times_s={size: _known(time, observed[size]) for size, time in found.times_s.items()})
 
 
-def _affine_best(line: AffineStep | None, laws: Sequence[StepsCurve]) -> Interval | None:
-    if line is None or not line.affine or not laws:
+def _affine_best(line: AffineStep | None, law: Law | None, laws: Sequence[StepsCurve]) -> Interval | None:
+    """B* by the formula, where both of its parts hold."""
+    if line is None or not line.affine or not math.isfinite(line.rows_per_s) or law is None:
         return None
-    return Interval(*interval_of(np.array([affine_optimum(line.fixed_s, line.rows_per_s, law.b_crit) for law in laws])))
+    if law.curve.at_bound or law.p_value < REJECTED:
+        return None
+    found = np.array([affine_optimum(line.fixed_s, line.rows_per_s, one.b_crit) for one in laws])
+    return Interval(*interval_of(found))
 
 
 def _faster(

@@ -44,6 +44,8 @@ class Hit(NamedTuple):
 def find_hit(steps: Sequence[float], met: Sequence[bool], in_a_row: int = 2) -> Hit:
     """Return when a run that was looked at after `steps` met its goal: the first of `in_a_row` looks in succession.
 
+    A run that missed it did so for longer than until the last look at which it was not there.
+
     steps      ascending, of the looks
     met        whether each of them was at the goal
 
@@ -54,8 +56,9 @@ def find_hit(steps: Sequence[float], met: Sequence[bool], in_a_row: int = 2) -> 
     if any(later <= before for before, later in itertools.pairwise(steps)):
         raise ConfigError("the steps of a run's looks must ascend: sort them, and give each look once")
     first = first_streak(met, in_a_row)
-    if first is None:
-        return Hit(float(steps[-1]), math.inf)
+    if first is None:  # a run that ends at the goal, but for less than `in_a_row` looks, was there later than the last
+        missed = [step for step, there in zip(steps, met, strict=True) if not there]  # look at which it was not
+        return Hit(float(missed[-1]) if missed else 0.0, math.inf)
     return Hit(float(steps[first - 1]) if first else 0.0, float(steps[first]))
 
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 FIELDS = {
     "optimizer": r"[A-Za-z][A-Za-z_]*",
     "batch_size": r"\d+",
-    "learning_rate": r"[-+.\deE]+?",
+    "learning_rate": r"\d*\.?\d+(?:[eE][-+]?\d+)?",
     "seed": r"\d+",
 }
 _TENSORBOARD = ["Wall time", "Step", "Value"]
@@ -46,7 +46,7 @@ def name_reader(pattern: str) -> re.Pattern[str]:
         if field not in fields:
             raise ConfigError(f"--names: {{{field}}} is missing in {pattern!r}")
     text = "".join(f"(?P<{part}>{FIELDS[part]})" if i % 2 else re.escape(part) for i, part in enumerate(parts))
-    return re.compile(f"{text}(?![\\d.])")
+    return re.compile(f"{text}(?!\\d|\\.\\d)")
 
 
 def read_tensorboard(paths: Sequence[Path], pattern: str) -> list[LoggedRun]:

@@ -8,6 +8,7 @@ import numpy as np
 
 from fastopt.errors import ConfigError
 from fastopt.study import work
+from fastopt.study.config import CONFIRM_SEEDS, SEARCH_SEED
 from fastopt.study.plan import Study
 from fastopt.study.trial import make_run
 
@@ -17,9 +18,12 @@ def check_ahead(study: Study) -> None:
     if study.goal is None:
         return
     _check_budget(study)
-    look = make_run(study, study.cells[0], 0.0, 0, np.zeros(1, dtype=np.int64), parallel=False).evaluate()
-    if study.goal.met(look):
+    stop = np.zeros(1, dtype=np.int64)
+    for seed in (SEARCH_SEED, *CONFIRM_SEEDS, *range(study.config.seeds)):
+        look = make_run(study, study.cells[0], 0.0, seed, stop, parallel=False).evaluate()
         found = getattr(look, study.goal.metric)
+        if not study.goal.met(look):
+            continue
         raise ConfigError(
             f"goal {study.goal} is met before the first step ({study.goal.metric} {found:.4g}): set a harder one"
         )

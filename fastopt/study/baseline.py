@@ -83,6 +83,7 @@ def _config(study: Study) -> StudyConfig:
         goal=None,
         budget=None,
         transfer=False,
+        tune_also={},
         optimizers=(OPTIMIZER,),
         batch_sizes=(sizes[(len(sizes) - 1) // 2][1],),
         learning_rate_ranges={k: v for k, v in study.config.learning_rate_ranges.items() if k == OPTIMIZER},

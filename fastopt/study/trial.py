@@ -53,7 +53,7 @@ def run_id(study: Study, trial: Trial) -> str:
         "learning_rate": trial.learning_rate,
         "seed": trial.seed,
         **({} if trial.cutoff is None else {"cutoff": trial.cutoff}),
-        **({} if not trial.options else {"options": trial.options}),
+        **({} if not trial.options or trial.carried is not None else {"options": trial.options}),
         **({} if trial.carried is None else {"carried": trial.carried._asdict()}),
     }
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]

@@ -23,7 +23,7 @@ EXPECTED_EPOCHS = 4
 
 # An epoch that takes longer is not timed whole but in slices of so many seconds, if it has enough steps for these.
 LONGEST_EPOCH_S = 0.05
-SLICE_S = 0.002
+SLICE_S = 0.02
 LEAST_STEPS = 8
 
 # The phases of a step, each of which is left out once in every round of a study with a goal.

@@ -26,7 +26,7 @@ def follow(
     goal: Goal | None = None,
     looks: list[Evaluation] | None = None,
     looked: Callable[[list[Evaluation]], None] = lambda looks: None,
-    look_at: Callable[[Run], Evaluation] = Run.evaluate,
+    look_at: Callable[[Run], Evaluation] = lambda run: run.evaluate(),
 ) -> list[Evaluation]:
     """Train `run` along `grid`, ascending counts of samples, and return its looks: before the first step, then at every
     point, and at the end.

@@ -19,7 +19,7 @@ def workers():
 
 def test_the_page_and_every_sample_are_written(workers, monkeypatch, tmp_path):
     monkeypatch.setitem(workers.SETTINGS, "batch_sizes", ("full",))
-    monkeypatch.setitem(workers.SETTINGS, "budget", workers.Budget(steps=2))
+    monkeypatch.setitem(workers.SETTINGS, "length", workers.Budget(steps=2))
     assert workers.main(["--out", str(tmp_path / "out"), "--rounds", "2", "--workers", "3"]) == 0
     found = json.loads((tmp_path / "out" / "workers.json").read_text())["measured"]
     assert found["runs"] == 4 * 6

@@ -133,13 +133,13 @@ def _dataset(name: str, data_dir: str | None, label: str | None, task: str | Non
 
 def train_epochs(run: Run, epochs: int) -> None:
     """Train so many epochs on, as `fastopt.train` does; raises WorkerError for a run that stopped before."""
-    _train(run, epochs * run.dataset.train.size)
+    with one_blas_thread():
+        _train(run, epochs * run.dataset.train.size)
 
 
 def _train(run: Run, samples: int) -> None:
     wanted = run.samples + samples
-    with one_blas_thread():
-        run.advance(wanted)
+    run.advance(wanted)
     if run.samples != wanted:
         raise WorkerError(f"stopped after {run.samples} samples instead of {wanted}: the run diverged")
 
@@ -188,9 +188,10 @@ class FastoptTraining(Contender):
         train_epochs(self.training, repeats)
 
     def _slices(self, repeats: int) -> None:
-        for _ in range(repeats):
-            self._phases.stay_within_epoch(self.training, self._rows)
-            _train(self.training, self._rows)
+        with one_blas_thread():  # which takes some microseconds: once for a block
+            for _ in range(repeats):
+                self._phases.stay_within_epoch(self.training, self._rows)
+                _train(self.training, self._rows)
 
     def _orders(self, repeats: int) -> None:
         for _ in range(repeats):

@@ -10,6 +10,7 @@ import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from statistics import median
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -22,6 +23,7 @@ from fastopt.bench.stats import Interval
 from fastopt.records import Records
 from fastopt.report.blocks import contention_of
 from fastopt.report.cells import Rows, as_float, batch_name, block_s, keyed, known
+from fastopt.report.goal.setting import from_logs
 from fastopt.report.intervals import paired_ratio, ranked_interval
 from fastopt.report.valley import same_rate
 
@@ -108,7 +110,8 @@ class GoalCell:
 def goal_cells(records: Records) -> list[GoalCell]:
     """Return every optimizer x batch size of the configuration, in its order."""
     keys, runs_of, timings_of = keyed(records)
-    return [_cell(key, runs_of[key], timings_of[key]) for key in keys]
+    n_train = int((records.meta.get("dataset") or {}).get("n_train") or 0)
+    return [_cell(key, runs_of[key], timings_of[key], n_train, logged=from_logs(records)) for key in keys]
 
 
 def chains(table: Iterable[GoalCell]) -> dict[str, Chain]:
@@ -134,7 +137,7 @@ def noise_scales(records: Records) -> dict[tuple[str, str], NoiseScale]:
     return {key: noise_scale(runs) for key, runs in found.items()}
 
 
-def _cell(key: tuple[str, str], runs: Rows, timings: Rows) -> GoalCell:
+def _cell(key: tuple[str, str], runs: Rows, timings: Rows, n_train: int, *, logged: bool) -> GoalCell:
     optimizer, batch = key
     sizes = [int(row["batch_size"]) for row in [*runs, *timings]]
     results = [run for run in runs if known(run)]
@@ -143,14 +146,10 @@ def _cell(key: tuple[str, str], runs: Rows, timings: Rows) -> GoalCell:
     return GoalCell(
         optimizer=optimizer,
         batch=batch,
-        batch_size=sizes[0] if sizes else int(batch) if batch.isdecimal() else 0,
+        batch_size=sizes[0] if sizes else int(batch) if batch.isdecimal() else n_train,
         learning_rate=float(final[0]["learning_rate"]) if final else math.nan,
         options=json.loads(final[0]["options"]) if final and isinstance(final[0]["options"], str) else {},
-        tried=tuple(
-            Tried(same_rate(run["learning_rate"]), hit_of(run).middle, run["status"] == "diverged")
-            for run in results
-            if run["phase"] == "search"
-        ),
+        tried=_by_rate(results) if logged else _searched(results),
         hits={int(run["seed"]): hit_of(run) for run in final},
         ends={int(run["seed"]): as_float(run["steps"]) for run in final},
         carried=_carried(results),
@@ -158,6 +157,24 @@ def _cell(key: tuple[str, str], runs: Rows, timings: Rows) -> GoalCell:
         without_s={phase: _step_times([row for row in timings if row["left_out"] == phase]) for phase in PHASES},
         threads=int(whole[0]["threads"]) if whole else 0,
         contention=contention_of(timings),
+    )
+
+
+def _searched(runs: Rows) -> tuple[Tried, ...]:
+    searched = [run for run in runs if run["phase"] == "search"]
+    return tuple(
+        Tried(same_rate(run["learning_rate"]), hit_of(run).middle, run["status"] == "diverged") for run in searched
+    )
+
+
+def _by_rate(runs: Rows) -> tuple[Tried, ...]:
+    """Of a log, where every rate has runs of its own: the median of each, the chosen one among them."""
+    rates: dict[float, Rows] = {}
+    for run in runs:
+        rates.setdefault(same_rate(run["learning_rate"]), []).append(run)
+    return tuple(
+        Tried(rate, median(hit_of(run).middle for run in own), all(run["status"] == "diverged" for run in own))
+        for rate, own in sorted(rates.items())
     )
 
 
@@ -181,5 +198,5 @@ def hit_of(run: Mapping[Any, Any]) -> Hit:
     after, by = as_float(run["hit_after"]), as_float(run["hit_by"])
     if not math.isnan(by):
         return Hit(after, by)
-    steps = as_float(run["steps"])
-    return Hit(0.0 if math.isnan(steps) else steps, math.inf)
+    last = as_float(run["steps"]) if math.isnan(after) else after
+    return Hit(0.0 if math.isnan(last) else last, math.inf)

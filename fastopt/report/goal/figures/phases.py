@@ -16,15 +16,16 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
 
-NAMES = {"order": "shuffle, gather", "model": "forward, backward", "update": "update"}
+NAMES = {"order": "shuffling", "model": "forward, backward", "update": "update"}
 
 
 def phases_figure(table: Sequence[GoalCell]) -> Figure:
     """One panel per optimizer."""
     key, title = "phase_shares", "Where the time of a step goes"
     caption = (
-        "Each phase costs what a step takes longer with it than without: the median over timing rounds. They are left "
-        "out one by one, and what phases have in common belongs to none: they may add up to less than a step."
+        "Shuffling is drawing an order, and reading rows in it instead of as they lie. Each phase costs what a step "
+        "takes longer with it than without: the median over timing rounds. Phases are left out one by one, and what "
+        "they have in common belongs to none: they may add up to less than a step."
     )
     timed = [cell for cell in table if any(cell.without_s[phase] for phase in PHASES)]
     if not timed:

@@ -5,15 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 
-from fastopt.analysis.chain import Chain
+from fastopt.analysis.chain import REJECTED, Chain
 from fastopt.analysis.steps import Regime
 from fastopt.bench.stats import Interval
 from fastopt.report.findings.finding import Finding
 from fastopt.report.goal.results import GoalCell
+from fastopt.report.intervals import ENOUGH
 from fastopt.report.numbers import count, duration, number, or_never, percent, span, words
-
-# A p-value below this says that the law is not what the steps follow.
-REJECTED = 0.01
 
 
 def chain_sentences(table: Sequence[GoalCell], found: Mapping[str, Chain]) -> list[Finding]:
@@ -78,7 +76,9 @@ def _optimum(chain: Chain, row: Mapping[int, GoalCell]) -> list[str]:
     bounds = span(best.times_s[best.best], or_never(duration))
     text += f" ({bounds})" if bounds else ""
     low, high = best.range
-    if low == high:
+    if chain.steps[best.best].runs < ENOUGH:
+        text += ", from too few runs for an interval."
+    elif low == high:
         text += ", which was best in 95 % of resamples or more."
     else:
         text += f"; 95 % of resamples were best between {row[low].name} and {row[high].name}."

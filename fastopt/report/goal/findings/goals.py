@@ -17,15 +17,14 @@ def dependence(records: Records, rungs: Sequence[Rung]) -> list[Finding]:
     if len(reached) < 2:
         return []
     metric = metric_words(records)
-    names = {fastest[0] for _, fastest in reached if fastest is not None}
+    winners = {fastest for _, fastest in reached}
     listed = words(
         f"{fastest[0]} at batch size {fastest[1]} to {number(rung.value)}"
         for rung, fastest in reached
         if fastest is not None
     )
-    text = (
-        f"{'The ranking does not depend' if len(names) == 1 else 'The ranking depends'} on the goal, by the medians: "
-    )
+    told = "The winner does not depend" if len(winners) == 1 else "The winner depends"
+    text = f"{told} on the goal, by the medians: "
     text += f"the first at each {metric} is {listed}."
     points = []
     for name in rungs[0].chains:

@@ -36,7 +36,7 @@ def _unfinished(records: Records) -> list[str]:
 
 
 def _never(table: Sequence[GoalCell]) -> list[str]:
-    wanted = [cell for cell in table if cell.tried and not cell.trials_reached]
+    wanted = [cell for cell in table if cell.tried and not cell.trials_reached and not cell.reached]
     if not wanted:
         return []
     if len(wanted) == len([cell for cell in table if cell.tried]):

@@ -15,6 +15,7 @@ from fastopt.report.findings.finding import Finding
 from fastopt.report.findings.phrases import seeds
 from fastopt.report.goal.results import GoalCell
 from fastopt.report.goal.setting import goal_words
+from fastopt.report.intervals import ENOUGH
 from fastopt.report.numbers import duration, factor, or_never, span, words
 
 
@@ -25,7 +26,7 @@ def winner(records: Records, table: Sequence[GoalCell], found: Mapping[str, Chai
         return []
     best.sort(key=lambda one: float(one[1][0]))
     (cell, own), others = best[0], best[1:]
-    bounds = span(Interval(*interval_of(own)), or_never(duration))
+    bounds = span(Interval(*interval_of(own)), or_never(duration)) if len(cell.hits) >= ENOUGH else ""
     text = f"First at {goal_words(records)}: {cell.optimizer} at {cell.name}, learning rate {cell.learning_rate:.2g}, "
     text += f"in {duration(float(own[0]))} of training"
     text += f" (95 % interval {bounds}, {seeds(len(cell.hits))})." if bounds else f" ({seeds(len(cell.hits))})."
@@ -33,6 +34,10 @@ def winner(records: Records, table: Sequence[GoalCell], found: Mapping[str, Chai
         return [Finding(f"{text} There is no other optimizer to compare it with.", "measured")]
     ratios = [(other, Interval(*interval_of(_ratio(theirs, own)))) for other, theirs in others]
     level = [other for other, ratio in ratios if not ratio.low > 1.0]
+    if any(len(one.hits) < ENOUGH for one in (cell, *(other for other, _ in others))):
+        listed = words(f"{other.optimizer} at {other.name} {factor(ratio.median)} times" for other, ratio in ratios)
+        text += f" By the medians the others take longer, at their own best batch sizes: {listed}."
+        return [Finding(f"{text} That is no verdict: it takes {ENOUGH} final runs of each.", "unclear")]
     listed = words(
         f"{other.optimizer} at {other.name} takes {factor(ratio.median)} times as long"
         f" (95 % interval {factor(ratio.low)} to {factor(ratio.high)})"
