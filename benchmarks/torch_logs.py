@@ -21,8 +21,8 @@ from fastopt.errors import FastoptError
 from fastopt.training.datasets import load
 
 BATCH_SIZES = (4, 16, 64, 256, 1024)
-RATES = (1e-3, 3e-3, 1e-2, 3e-2)
-SEEDS = 4
+RATES = (1e-3, 3e-3, 1e-2, 3e-2, 1e-1)
+SEEDS = 6
 GOAL, MOST_EPOCHS = 0.05, 40
 
 

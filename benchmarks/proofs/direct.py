@@ -3,7 +3,9 @@
 STUDY is the folder of a finished `fastopt compare --goal`, run on this machine. At three batch sizes, its smallest, that of
 the fewest seconds and its largest, the final runs of one optimizer are trained again, alone and with the backend that a
 training by itself would choose, each `REPEATS` times, and the training clock is read when they are at the goal: the middle
-of the two looks between which they got there, as in the study. Asked for: S(B) t(B) lies within 10 % of it. Writes direct.json and direct.md.
+of the two looks between which they got there, as in the study. Steps are timed as the study does, in between: a machine whose
+speed changes from hour to hour would else be what is compared. Asked for: S(B) t(B) lies within 10 % of it, t(B) being that
+of the same minutes; that of the study stands beside it. Writes direct.json and direct.md.
 """  # noqa: E501
 
 from __future__ import annotations
@@ -13,6 +15,7 @@ import datetime
 import json
 import math
 import sys
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from statistics import median
@@ -22,6 +25,7 @@ import numpy as np
 
 from fastopt import plugins, records
 from fastopt.analysis.hits import Hit, find_hit
+from fastopt.bench.contenders.training import FastoptTraining, TrainingCase
 from fastopt.bench.machine.cpu import usable_processors
 from fastopt.bench.pace import Pace
 from fastopt.bench.worker import PATIENCE_S
@@ -30,7 +34,7 @@ from fastopt.report.goal.results import GoalCell
 from fastopt.report.goal.study import GoalStudy
 from fastopt.study import settings
 from fastopt.study.plan import Cell, Study, plan
-from fastopt.study.timing import is_parallel
+from fastopt.study.timing import is_parallel, training_case
 from fastopt.study.trial import make_run
 from fastopt.training.budget import FINE, geometric_grid
 from fastopt.training.doors import resolve_dataset
@@ -38,6 +42,7 @@ from fastopt.training.follow import follow
 from fastopt.training.threads import one_blas_thread
 
 REPEATS = 5
+BLOCK_S = 0.05
 
 
 def planned(folder: Path) -> Study:
@@ -66,23 +71,41 @@ def seconds_to_goal(study: Study, cell: Cell, learning_rate: float, seed: int) -
     return Hit(clock[hit.after], clock[hit.by]).middle if hit.reached else math.inf
 
 
-def compared(study: Study, shown: GoalCell, predicted_s: float) -> dict[str, Any]:
+def step_seconds(contender: FastoptTraining, case: TrainingCase) -> float:
+    """Time one block of steps, of some tens of milliseconds, and return the seconds of one."""
+    contender.prepare(case)
+    contender.run(1)
+    units, elapsed = 1, 0.0
+    while elapsed < BLOCK_S:
+        start = time.perf_counter()
+        contender.run(units)
+        elapsed = time.perf_counter() - start
+        units *= 1 if elapsed >= BLOCK_S else 2
+    return elapsed / units / case.steps_per_unit
+
+
+def compared(study: Study, shown: GoalCell, steps: float, predicted_s: float) -> dict[str, Any]:
     """Return the seconds of the study, and those of each final run trained again."""
     cell = next(one for one in study.cells if (one.optimizer, one.batch) == shown.key)
     seconds_to_goal(study, cell, shown.learning_rate, min(shown.hits))  # compiles, and warms up
+    case, contender, timed = training_case(study, cell, shown.learning_rate), FastoptTraining(), []
     pace, every = Pace(usable_processors()), []
     for _ in range(REPEATS):
         for seed in shown.hits:
             pace.wait(PATIENCE_S)  # as every timed block of the study did
             every.append((seed, seconds_to_goal(study, cell, shown.learning_rate, seed)))
+        pace.wait(PATIENCE_S)
+        timed.append(step_seconds(contender, case))
     direct = [median(seconds for one, seconds in every if one == seed) for seed in shown.hits]
     return {
         "optimizer": shown.optimizer,
         "batch_size": shown.batch_size,
-        "S(B) t(B), s": predicted_s,
+        "S(B) t(B), s": steps * median(timed),
+        "S(B) t(B) of the study, s": predicted_s,
         "measured, s": median(direct),
         "each run, s": direct,
-        "ratio": predicted_s / median(direct),
+        "ratio": steps * median(timed) / median(direct),
+        "ratio of the study": predicted_s / median(direct),
     }
 
 
@@ -95,7 +118,8 @@ def proof(folder: Path, optimizer: str | None) -> list[dict[str, Any]]:
     finite = sorted(size for size, seconds in times.items() if math.isfinite(seconds.median))
     sizes = dict.fromkeys([finite[0], able[name].best, finite[-1]])
     cells = {cell.batch_size: cell for cell in found.table if cell.optimizer == name}
-    return [compared(study, cells[size], times[size].median) for size in sizes]
+    steps = found.chains[name].steps
+    return [compared(study, cells[size], steps[size].median.median, times[size].median) for size in sizes]
 
 
 def page(record: dict[str, Any]) -> str:
@@ -105,14 +129,15 @@ def page(record: dict[str, Any]) -> str:
         "",
         f"Of the study in {record['study']}, made {record['created']}: final runs trained again, alone; medians.",
         "",
-        "| optimizer | batch size | S(B) t(B) | measured | ratio |",
-        "|---|--:|--:|--:|--:|",
+        "| optimizer | batch size | S(B) t(B) | measured | ratio | S(B) t(B) of the study | its ratio |",
+        "|---|--:|--:|--:|--:|--:|--:|",
     ]
     for row in record["rows"]:
-        predicted, measured = row["S(B) t(B), s"], row["measured, s"]
-        lines.append(
-            f"| {row['optimizer']} | {row['batch_size']} | {predicted:.4g} s | {measured:.4g} s | {row['ratio']:.3f} |"
+        cells = (
+            *(row["optimizer"], row["batch_size"], f"{row['S(B) t(B), s']:.4g} s", f"{row['measured, s']:.4g} s"),
+            *(f"{row['ratio']:.3f}", f"{row['S(B) t(B) of the study, s']:.4g} s", f"{row['ratio of the study']:.3f}"),
         )
+        lines.append(f"| {' | '.join(map(str, cells))} |")
     return "\n".join(lines) + "\n"
 
 

@@ -28,6 +28,9 @@ DEVIATIONS = (0.01, 3.0)
 # Nine times below b_crit the slope of log S against log B is -0.9: nearly perfect. Nine times above it is -0.1.
 NEARLY = 9.0
 
+# The logarithm of the largest density, over the probability of its interval, that is told apart.
+STEEPEST = 50.0
+
 Floats = npt.NDArray[np.float64]
 
 
@@ -178,7 +181,10 @@ def _log_likelihood(seen: _Seen, middle: Floats, log_deviation: float) -> tuple[
     low, high = np.where(flip, -high, low), np.where(flip, -low, high)
     inner, outer = special.log_ndtr(low), special.log_ndtr(high)
     within = outer + np.log1p(-np.exp(np.minimum(inner - outer, -1e-12)))
-    at_low, at_high = (np.exp(-0.5 * edge**2 - 0.5 * math.log(2.0 * math.pi) - within) for edge in (low, high))
+    # far out the two logarithms are millions, and what rounding leaves of their difference must not overflow
+    at_low, at_high = (
+        np.exp(np.minimum(-0.5 * edge**2 - 0.5 * math.log(2.0 * math.pi) - within, STEEPEST)) for edge in (low, high)
+    )
     by_middle = np.where(flip, at_high - at_low, at_low - at_high) / deviation
     moved = _times(low, at_low) - _times(high, at_high)
     return float(within.sum()), by_middle, float(moved.sum())
