@@ -36,6 +36,7 @@ from fastopt.study import settings
 from fastopt.study.plan import Cell, Study, plan
 from fastopt.study.timing import is_parallel, training_case
 from fastopt.study.trial import make_run
+from fastopt.study.waves import Point
 from fastopt.training.budget import FINE, geometric_grid
 from fastopt.training.doors import resolve_dataset
 from fastopt.training.follow import follow
@@ -88,7 +89,11 @@ def compared(study: Study, shown: GoalCell, steps: float, predicted_s: float) ->
     """Return the seconds of the study, and those of each final run trained again."""
     cell = next(one for one in study.cells if (one.optimizer, one.batch) == shown.key)
     seconds_to_goal(study, cell, shown.learning_rate, min(shown.hits))  # compiles, and warms up
-    case, contender, timed = training_case(study, cell, shown.learning_rate), FastoptTraining(), []
+    case, contender, timed = (
+        training_case(study, cell, Point(shown.learning_rate, tuple(shown.options.items()))),
+        FastoptTraining(),
+        [],
+    )
     pace, every = Pace(usable_processors()), []
     for _ in range(REPEATS):
         for seed in shown.hits:

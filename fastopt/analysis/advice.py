@@ -25,10 +25,14 @@ class Suggestion:
     why: str
 
 
-def suggestions(chain: Chain, rates: Mapping[int, Sequence[float]], chosen: Mapping[int, float]) -> list[Suggestion]:
-    """Return what to run next, the most telling first; none without any seconds to the goal.
+def suggestions(
+    chain: Chain, rates: Mapping[int, Sequence[float]], chosen: Mapping[int, float], largest: float = math.inf
+) -> list[Suggestion]:
+    """Return what to run next: rates beyond an edge, other batch sizes, other seeds; none without seconds to the goal.
 
-    rates    learning rates tried, by batch size; chosen: the one that its runs are compared at
+    rates      learning rates tried, by batch size, those included at which none reached the goal
+    chosen     the one that the runs of a batch size are compared at
+    largest    batch size that can be run
     """
     best = chain.optimum
     if best is None:
@@ -36,8 +40,8 @@ def suggestions(chain: Chain, rates: Mapping[int, Sequence[float]], chosen: Mapp
     could = [size for size, share in best.shares.items() if share > COULD_BE] or [best.best]
     return [
         *(found for size in could for found in _rate(size, rates.get(size, ()), chosen.get(size, math.nan))),
-        *_beyond(chain, best.best),
-        *_between(sorted(best.times_s), best.best),
+        *_beyond(sorted(chain.steps.keys() | rates.keys()), best.best, largest),
+        *_between(sorted(chain.steps.keys() | rates.keys()), best.best),
         *_again(chain, could),
     ]
 
@@ -46,18 +50,17 @@ def _rate(size: int, tried: Sequence[float], chosen: float) -> list[Suggestion]:
     """A rate beyond the edge, where the best of several is the outermost."""
     if len(tried) < 2 or math.isnan(chosen):
         return []
-    if chosen <= min(tried):
+    if chosen <= min(tried) * (1 + 1e-9):
         return [Suggestion(size, chosen / BEYOND, "the best rate is the lowest tried there: a lower one may be better")]
-    if chosen >= max(tried):
+    if chosen >= max(tried) * (1 - 1e-9):
         return [
             Suggestion(size, chosen * BEYOND, "the best rate is the highest tried there: a higher one may be better")
         ]
     return []
 
 
-def _beyond(chain: Chain, best: int) -> list[Suggestion]:
-    sizes = sorted(chain.steps)
-    if best == sizes[-1]:
+def _beyond(sizes: Sequence[int], best: int, largest: float) -> list[Suggestion]:
+    if best == sizes[-1] and 2 * best <= largest:
         return [Suggestion(2 * best, None, "the largest batch size tried is the fastest: a larger one may be faster")]
     if best == sizes[0] and best > 1:
         return [

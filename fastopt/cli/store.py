@@ -34,7 +34,9 @@ def status(options: argparse.Namespace) -> int:
     config = meta.get("config") or {}
     cells = len(config.get("optimizers") or ()) * len(config.get("batch_sizes") or ())
     wanted = len(config.get("seeds") or ())
-    for phase in ("search", "confirm", "final"):
+    for phase in ("search", "confirm", "final", "transfer"):
+        if phase == "transfer" and not config.get("transfer"):
+            continue
         ended = runs[runs["phase"] == phase]["status"].value_counts()
         listed = ", ".join(f"{number} {name}" for name, number in ended.items())
         print(f"  {phase}: {int(ended.sum())} runs{f' ({listed})' if listed else ''}")

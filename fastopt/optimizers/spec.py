@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from collections.abc import Mapping
 from typing import Any
 
 from fastopt.optimizers.base import Optimizer, Options
@@ -10,7 +11,7 @@ from fastopt.optimizers.hyper import check_choice
 from fastopt.optimizers.menu import OPTIMIZERS
 from fastopt.spec import Grammar
 
-__all__ = ["canonical", "make_optimizer", "option_names", "parse"]
+__all__ = ["canonical", "make_optimizer", "option_names", "parse", "with_options"]
 
 
 def make_optimizer(spec: str, **hyper: Any) -> Optimizer:
@@ -33,6 +34,12 @@ def parse(spec: str) -> tuple[str, dict[str, Any]]:
 def canonical(spec: str) -> str:
     """Return one text for all ways of writing the same options, see `fastopt.spec.Grammar.text`."""
     return _GRAMMAR.canonical(spec)
+
+
+def with_options(spec: str, options: Mapping[str, Any]) -> str:
+    """Return the text of an optimizer with `options` above those that it has; raises ConfigError, see `parse`."""
+    name, own = parse(spec)
+    return _GRAMMAR.text(name, {**own, **options})
 
 
 def option_names(name: str) -> tuple[str, ...]:

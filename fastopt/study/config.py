@@ -41,7 +41,9 @@ class StudyConfig:
     """The axes and budgets of a comparison, as the user gave them.
 
     optimizers ("adam", "adam(beta2=0.99)") x batch_sizes are the cells. `tune` trials of the learning rate per cell
-    (`fastopt.study.course` says how they go on; 0: no search, `learning_rate` for all), then `seeds` final runs at the
+    (`fastopt.study.loss_course` says how they go on; 0: no search, `learning_rate` for all), then `seeds` final runs at
+    the chosen rate on seeds 0, 1, ...; each run as long as `length`. With a goal rates are chosen by the steps to it
+    (`fastopt.study.goal_course`), and a run ends there.
 
     batch_sizes     digits, "full" or powers "2^0..2^9"; empty: 1, 8, 32, 128, 512 below the training rows, and full
     hidden, activation, init, l2, loss, product    None: the model's own default

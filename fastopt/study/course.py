@@ -35,6 +35,11 @@ class Course(ABC):
     def chosen_rate(self, cell: Cell, results: Results) -> float | None:
         """Return the learning rate of the final runs; None as long as it is unknown, or where there will be none."""
 
+    def chosen_point(self, cell: Cell, results: Results) -> Point | None:
+        """Return that rate with what was tuned beside it."""
+        rate = self.chosen_rate(cell, results)
+        return None if rate is None else Point(rate)
+
     @abstractmethod
     def result_of(self, record: Mapping[Any, Any]) -> Any:
         """Return what a recorded run means for the course."""

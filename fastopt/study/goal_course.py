@@ -54,8 +54,11 @@ class GoalCourse(Course):
         return [*trials, *finals, *self._transfers(cell, cutoff, results)]
 
     def chosen_rate(self, cell: Cell, results: Results) -> float | None:
-        point = self._tuning(cell, results)[1]
+        point = self.chosen_point(cell, results)
         return None if point is None else point.learning_rate
+
+    def chosen_point(self, cell: Cell, results: Results) -> Point | None:
+        return self._tuning(cell, results)[1]
 
     def result_of(self, record: Mapping[Any, Any]) -> Result:
         best, by, after = (_number(record.get(name)) for name in ("goal_best", "hit_by", "hit_after"))
@@ -109,7 +112,7 @@ class GoalCourse(Course):
         middle = self.middle(cell)
         if not self.study.config.transfer or cell == middle:
             return []
-        point = self._tuning(middle, results)[1]
+        point = self.chosen_point(middle, results)
         if point is None:
             return []
         trials = []

@@ -22,6 +22,7 @@ from fastopt.study.executor import Executor, Threads
 from fastopt.study.plan import Cell, Study
 from fastopt.study.timing import TimingPass
 from fastopt.study.trial import Trial, make_run, run_id
+from fastopt.study.waves import Point
 from fastopt.training.threads import one_blas_thread
 
 
@@ -88,10 +89,10 @@ class Runner:
         self.writer.meta(status="finished" if whole else "budget")
 
     @property
-    def chosen(self) -> dict[Cell, float]:
-        """The learning rates that are chosen by now."""
-        rates = {cell: self.course.chosen_rate(cell, self.results) for cell in self.study.cells}
-        return {cell: rate for cell, rate in rates.items() if rate is not None}
+    def chosen(self) -> dict[Cell, Point]:
+        """The learning rates, and what was tuned beside them, that are chosen by now."""
+        points = {cell: self.course.chosen_point(cell, self.results) for cell in self.study.cells}
+        return {cell: point for cell, point in points.items() if point is not None}
 
     def _look_back(self) -> None:
         """Take over what is recorded, line up what is due, and say how much work is left."""
@@ -139,12 +140,12 @@ class Runner:
         return True
 
     def _give_up(self) -> bool:
-        """Stop what is under way; what ended by itself before is kept, the rest is dropped."""
+        """Keep what has ended by itself, then stop what is under way and drop it: a stop forces a look."""
+        for outcome in self.executor.ended():
+            self._record(*outcome)
         self.executor.stop()
         while self.executor.busy:
-            for trial, record, curve in self.executor.ended():
-                if record["status"] != "interrupted":
-                    self._record(trial, record, curve)
+            self.executor.ended()
         return False
 
     def _seconds_left(self) -> float:
@@ -190,14 +191,14 @@ class Runner:
 
     def _time(self) -> bool:
         """Time the cells that have a rate; return whether the budget was enough."""
-        rates = self.chosen
+        points = self.chosen
         for cell in self.study.cells:
-            if cell not in rates:
+            if cell not in points:
                 self.observer.revise(-work.timing_s(self.study, cell, self._rounds_left(cell)))
-        if not any(self._rounds_left(cell) > 0 for cell in rates):
+        if not any(self._rounds_left(cell) > 0 for cell in points):
             return True
         self.observer.stage("timing")
-        timed = TimingPass(self.study, rates, self._blocks_done, {cell: self._rounds_done(cell) for cell in rates})
+        timed = TimingPass(self.study, points, self._blocks_done, {cell: self._rounds_done(cell) for cell in points})
         budget, whole = self.study.config.budget_s, True
         with contextlib.closing(timed.rounds()) as rounds:
             for blocks in rounds:

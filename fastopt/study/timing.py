@@ -26,9 +26,11 @@ from fastopt.bench.pool import Pool
 from fastopt.bench.process import Worker
 from fastopt.bench.protocol import Entry, Protocol, qualify, take_round
 from fastopt.measurements import OURS, PART, TIMED, Row, Sample
+from fastopt.optimizers.spec import with_options
 from fastopt.study.config import MODEL_OPTIONS
 from fastopt.study.plan import Cell, Study
 from fastopt.study.trial import make_run
+from fastopt.study.waves import Point
 from fastopt.study.work import (
     MIN_BLOCK_S,
     QUALIFYING_BLOCKS,
@@ -57,7 +59,7 @@ class _Timed:
 
 
 class TimingPass:
-    """Times the cells that have a rate in `rates`, the chosen learning rates.
+    """Times the cells that have a point in `points`, the chosen learning rates with what was tuned beside them.
 
     tick    is called with a cell and a number of blocks when it has kept the study waiting for as long as these take
     done    the rounds that a cell has already
@@ -66,13 +68,13 @@ class TimingPass:
     def __init__(
         self,
         study: Study,
-        rates: Mapping[Cell, float],
+        points: Mapping[Cell, Point],
         tick: Callable[[Cell, int], None],
         done: Mapping[Cell, int] = MappingProxyType({}),
     ) -> None:
         self._study, self._tick, self._done = study, tick, done
-        cells = [cell for cell in study.cells if cell in rates and done.get(cell, 0) < study.config.timing_rounds]
-        timed = [_timed(study, cell, rates[cell], phase) for cell in cells for phase in left_out(study)]
+        cells = [cell for cell in study.cells if cell in points and done.get(cell, 0) < study.config.timing_rounds]
+        timed = [_timed(study, cell, points[cell], phase) for cell in cells for phase in left_out(study)]
         self._timed = {one.entry.row.name: one for one in timed}
         self._order = _order(study, [one.case for one in timed])
         self._protocol = Protocol(rounds=ROUNDS_PER_PROCESS, min_block_s=MIN_BLOCK_S, timeout_s=TIMEOUT_S)
@@ -136,8 +138,8 @@ def is_parallel(study: Study, cell: Cell) -> bool:
     return resolve_backend(study.config.backend, study.model, cell.batch_size, numba.get_num_threads())
 
 
-def training_case(study: Study, cell: Cell, rate: float, phase: str = "") -> TrainingCase:
-    """Return the work of `cell` at a learning rate, without a phase, as it is handed to a measuring process."""
+def training_case(study: Study, cell: Cell, point: Point, phase: str = "") -> TrainingCase:
+    """Return the work of `cell` at what was chosen for it, without a phase, as it is handed to a measuring process."""
     config = study.config
     given = {name: getattr(config, name) for name in MODEL_OPTIONS}
     if "product" in option_names(config.model):  # left to itself, it depends on the processor
@@ -150,8 +152,8 @@ def training_case(study: Study, cell: Cell, rate: float, phase: str = "") -> Tra
         dtype=config.dtype,
         model=config.model,
         options=tuple((name, value) for name, value in given.items() if value is not None),
-        optimizer=cell.optimizer,
-        learning_rate=rate,
+        optimizer=with_options(cell.optimizer, dict(point.options)) if point.options else cell.optimizer,
+        learning_rate=point.learning_rate,
         batch_size=cell.batch_size,
         schedule=config.schedule,
         total_steps=study.total_steps(cell),
@@ -166,9 +168,11 @@ def training_case(study: Study, cell: Cell, rate: float, phase: str = "") -> Tra
     )
 
 
-def _timed(study: Study, cell: Cell, rate: float, phase: str) -> _Timed:
-    run = make_run(study, cell, rate, 0, np.zeros(1, dtype=np.int64), parallel=False)  # as large as a parallel one
-    case = training_case(study, cell, rate, phase)
+def _timed(study: Study, cell: Cell, point: Point, phase: str) -> _Timed:
+    run = make_run(
+        study, cell, point.learning_rate, 0, np.zeros(1, dtype=np.int64), parallel=False
+    )  # as large as a parallel one
+    case = training_case(study, cell, point, phase)
     name = f"{cell.optimizer} {cell.batch}" + (f" without {phase}" if phase else "")
     return _Timed(cell, Entry(Row(name, "fastopt", OURS), case, _PROCESS), case, run.chunks, run.memory_bytes)
 

@@ -121,3 +121,13 @@ def test_a_run_that_is_in_two_logs_is_refused(tmp_path):
     log(tmp_path, [LINE], "other.csv")
     message = complaint(fastopt(tmp_path, "analyse", "one.csv", "other.csv"))
     assert "in two logs" in message
+
+
+def test_the_chosen_rate_is_among_those_that_were_tried(analysed):
+    with (analysed[0] / "out" / "summary.csv").open(encoding="utf-8") as file:
+        cells = list(csv.DictReader(file))
+    assert all(cell["trials"] == "3" for cell in cells)
+    assert all(int(cell["trials_reached"]) >= 1 for cell in cells)
+    text = (analysed[0] / "out" / "report.md").read_text(encoding="utf-8")
+    assert "No trial" not in text
+    assert "timed alone" not in text

@@ -94,3 +94,10 @@ def test_exports_that_do_not_go_together_are_refused(tmp_path):
     plain.write_text("Step,loss\n1,2\n", encoding="utf-8")
     with pytest.raises(DataError, match="RUN - MEASURE"):
         read_wandb(plain, plain, PATTERN)
+
+
+@pytest.mark.parametrize(
+    ("name", "rate"), [("bs64_lr1e-3", "1e-3"), ("bs64_lr5e-4", "5e-4"), ("bs64_lr0.05", "0.05"), ("bs64_lr.5-x", ".5")]
+)
+def test_a_rate_at_the_end_of_a_name_is_read_whole(name, rate):
+    assert name_reader("bs{batch_size}_lr{learning_rate}").search(name)["learning_rate"] == rate

@@ -1,6 +1,7 @@
 """What was put into a study towards a goal comes out of its analysis: laws, times, B*, and what is missing."""
 
 import math
+import sqlite3
 from pathlib import Path
 
 import pytest
@@ -172,3 +173,36 @@ def test_another_seed_of_the_bootstrap_gives_about_the_same_intervals(study):
         assert first.median == second.median
         assert first.low == pytest.approx(second.low, rel=0.2)
         assert first.high == pytest.approx(second.high, rel=0.6)  # a step: from one trial to the next best
+
+
+def test_fewer_than_six_seeds_bear_no_interval_and_no_verdict(tmp_path):
+    study = made(tmp_path, seeds=5)
+    assert study.findings[0].kind == "unclear"
+    assert "95 %" not in study.findings[0].text
+    assert "no verdict" in study.findings[0].text
+    for chain in study.chains.values():
+        for size, steps in chain.steps.items():
+            assert math.isnan(steps.median.low)
+            assert math.isnan(chain.optimum.times_s[size].high)
+
+
+def test_runs_that_failed_are_named(tmp_path):
+    folder = goal_store(tmp_path / "study")
+    with sqlite3.connect(folder / "records.sqlite") as connection:
+        connection.execute(
+            "UPDATE runs SET status = 'failed', reason = 'MemoryError: no room', hit_after = NULL, hit_by = NULL "
+            "WHERE run_id = 'f-adam-16-0'"
+        )
+    connection.close()
+    study = GoalStudy(read(folder))
+    assert of(study, "adam", 16).reached == 5
+    text = " ".join(finding.text for finding in study.findings)
+    assert "1 run failed and count as misses, at adam at 16 (1): MemoryError: no room" in text
+
+
+def test_a_run_that_was_at_the_goal_at_its_last_look_only_may_have_been_there_before_its_end(tmp_path):
+    folder = goal_store(tmp_path / "study")
+    with sqlite3.connect(folder / "records.sqlite") as connection:
+        connection.execute("UPDATE runs SET hit_after = 40, hit_by = NULL, steps = 99 WHERE run_id = 'f-adam-16-0'")
+    connection.close()
+    assert of(GoalStudy(read(folder)), "adam", 16).hits[0] == (40.0, math.inf)

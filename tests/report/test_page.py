@@ -60,6 +60,7 @@ GOALS = {
         "batches": (4,),
     },
     "goal, budget": {"status": "budget", "study_budget_s": 2700.0, "bare": (("adam", 16),)},
+    "goal, a cell not begun": {"batches": (4, 64), "batch_sizes": ["4", "64", "full"], "status": "running"},
     "goal, accuracy": {"goal": {"metric": "validation_accuracy", "value": 0.9, "in_a_row": 2}},
     "goal, odd names": {"truths": {'adam(<b>$x$ & "y"|z)': Truth()}},
 }

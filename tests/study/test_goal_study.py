@@ -259,3 +259,10 @@ def test_a_study_that_has_a_value_needs_no_baseline(tmp_path):
     asked = study()
     assert with_value(asked, tmp_path, Recorder()) is asked
     assert not list(tmp_path.iterdir())
+
+
+def test_a_baseline_tunes_its_rate_alone(tmp_path):
+    asked = study(goal="validation_accuracy", length=Budget(epochs=2), tune_also={"adam.beta2": (0.9, 0.999)})
+    found = with_value(asked, tmp_path, Recorder())
+    assert 0.5 < found.goal.value <= 1.0
+    assert found.config.tune_also == asked.config.tune_also

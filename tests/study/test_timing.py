@@ -20,6 +20,7 @@ from fastopt.study import timing
 from fastopt.study.config import StudyConfig
 from fastopt.study.plan import plan
 from fastopt.study.timing import TimingPass, training_case
+from fastopt.study.waves import Point
 from fastopt.study.work import QUALIFYING_BLOCKS, ROUND_BLOCKS
 from fastopt.training.datasets import digits, make_linear
 
@@ -31,8 +32,9 @@ N = int(DIGITS.train.size)
 
 def timing_pass(config=CONFIG, rates=None, tick=lambda cell, blocks: None, done=0):
     study = plan(config, DIGITS)
-    rates = dict.fromkeys(study.cells, 0.01) if rates is None else {cell: rates[cell.optimizer] for cell in study.cells}
-    return TimingPass(study, rates, tick, dict.fromkeys(study.cells, done))
+    rates = {"sgd": 0.01, "adam": 0.01} if rates is None else rates
+    points = {cell: Point(rates[cell.optimizer]) for cell in study.cells}
+    return TimingPass(study, points, tick, dict.fromkeys(study.cells, done))
 
 
 def timed(*settings, **more):
@@ -126,7 +128,7 @@ def test_a_cell_that_diverges_has_a_reason_and_no_time_and_the_others_have_their
 
 def test_a_cell_without_a_rate_is_not_timed():
     study = plan(replace(CONFIG, timing_rounds=1), DIGITS)
-    found = TimingPass(study, {study.cells[0]: 0.01}, lambda cell, blocks: None)
+    found = TimingPass(study, {study.cells[0]: Point(0.01)}, lambda cell, blocks: None)
     assert [cell(block) for block in itertools.chain(*found.rounds())] == [("sgd", "64")]
     assert found.failures == []
 
@@ -198,7 +200,7 @@ def test_who_takes_no_more_rounds_leaves_no_process_behind():
 def test_the_work_of_a_cell_comes_back_whole_from_a_record_with_products_pinned(model, given):
     study = plan(replace(CONFIG, model=model, **given), DIGITS)
     for one in study.cells:
-        case = training_case(study, one, 0.01)
+        case = training_case(study, one, Point(0.01))
         assert case_from(json.loads(json.dumps(case.record()))) == case
         assert dict(case.options) == {**given, "product": study.model.product}
 
@@ -206,4 +208,10 @@ def test_the_work_of_a_cell_comes_back_whole_from_a_record_with_products_pinned(
 def test_a_model_that_multiplies_nothing_has_no_products_to_pin():
     numbers = make_linear(100)
     study = plan(replace(CONFIG, model="linear", batch_sizes=("8",), l2=0.5), numbers)
-    assert dict(training_case(study, study.cells[0], 0.01).options) == {"l2": 0.5}
+    assert dict(training_case(study, study.cells[0], Point(0.01)).options) == {"l2": 0.5}
+
+
+def test_what_was_tuned_beside_the_rate_is_timed_with_it():
+    study = plan(replace(CONFIG, optimizers=("adam(beta1=0.8)",)), DIGITS)
+    case = training_case(study, study.cells[0], Point(0.02, (("beta2", 0.99),)), "update")
+    assert (case.optimizer, case.learning_rate, case.left_out) == ("adam(beta1=0.8,beta2=0.99)", 0.02, "update")

@@ -8,7 +8,7 @@ from fastopt.report.context import shared
 from fastopt.report.goal import prose as own
 from fastopt.report.goal.figures import goal_figures
 from fastopt.report.goal.results import PHASES
-from fastopt.report.goal.setting import from_logs, goal_words, metric_words
+from fastopt.report.goal.setting import from_logs, goal_words
 from fastopt.report.goal.study import GoalStudy
 from fastopt.report.goal.tables import laws, summary
 from fastopt.report.made import Made
@@ -19,9 +19,9 @@ def made(records: Records, table_format: str) -> Made:
     study = GoalStudy(records)
     table, found, noise = study.table, study.chains, study.noise
     pictures = goal_figures(records, table, found, study.rungs)
-    filling = shared(records, pictures, table_format) | {
+    common = shared(records, pictures, table_format)
+    filling = common | {
         "goal": goal_words(records),
-        "metric": metric_words(records),
         "findings": study.findings,
         "cells": table,
         "chains": found,
@@ -32,6 +32,11 @@ def made(records: Records, table_format: str) -> Made:
         "measured": own.measured(records),
         "clocks": [] if from_logs(records) else prose.clocks(records, table),
         "maker": "analyse" if from_logs(records) else "compare",
+        "title": str(records.meta["dataset"]["name"]) if from_logs(records) else common["title"],
+        "shown": {
+            "shares": any(cell.without_s[phase] for cell in table for phase in PHASES),
+            "noise": bool(noise),
+        },
         "limits": own.limits(records),
     }
     frames = {"runs": records.runs, "curves": records.curves, "timings": records.timings}

@@ -10,11 +10,13 @@ from fastopt.report.numbers import count, number, words
 
 def how_to_read(records: Records) -> list[str]:
     """Return how the links of the chain hang together."""
-    grid = "" if from_logs(records) else ", each look 19 % more samples than the last"
+    logged = from_logs(records)
+    grid = "" if logged else ", each look 19 % more samples than the last"
+    clock = "are those of the log" if logged else "are timed alone"
     return [
         "Which batch size is at the goal first? A larger batch makes each step longer, t(B), and needs fewer of them, "
         "S(B); their product T(B) is the seconds to the goal, and the batch size where it is least is B*. Each link is "
-        "measured by itself: steps are counted, whatever else the machine does; seconds per step are timed alone.",
+        f"measured by itself: steps are counted, whatever else the machine does; seconds per step {clock}.",
         "Far below B_crit twice the batch takes half the steps (perfect scaling); around it less is saved (diminishing "
         "returns); far above it nothing is (maximal parallelism), and a larger batch only costs time.",
         f"The goal is {goal_words(records)}, {in_a_row(records)}. Runs are looked at now and then{grid}: a run is at "

@@ -60,7 +60,7 @@ class GoalCell:
     carried: Mapping[str, Carried]  # by rule
     step_times_s: Mapping[int, float]  # by round
     without_s: Mapping[str, Mapping[int, float]]  # the same without a phase, by phase
-    threads: int
+    failures: tuple[str, ...]  # why runs failed: they are misses, but none of the optimizer's
     contention: Contention
 
     @property
@@ -155,7 +155,7 @@ def _cell(key: tuple[str, str], runs: Rows, timings: Rows, n_train: int, *, logg
         carried=_carried(results),
         step_times_s=_step_times(whole),
         without_s={phase: _step_times([row for row in timings if row["left_out"] == phase]) for phase in PHASES},
-        threads=int(whole[0]["threads"]) if whole else 0,
+        failures=tuple(str(run["reason"]) for run in results if run["status"] == "failed"),
         contention=contention_of(timings),
     )
 

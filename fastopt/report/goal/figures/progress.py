@@ -24,8 +24,8 @@ def progress_figure(records: Records, table: Sequence[GoalCell], found: Mapping[
     """One thin line for each final run of the fastest cells."""
     key, title = "way_to_the_goal", "The way to the goal, each optimizer at its fastest batch size"
     caption = (
-        "One line for each final run. Seconds are steps times the median time per step, timed alone on the machine. "
-        "Dashed: the goal."
+        "One line for each final run. Seconds are steps times the median time per step, without looks. Dashed: the "
+        "goal."
     )
     best = {name: chain.optimum.best for name, chain in found.items() if chain.optimum is not None}
     cells = [cell for cell in table if best.get(cell.optimizer) == cell.batch_size]

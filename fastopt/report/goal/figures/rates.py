@@ -22,7 +22,9 @@ if TYPE_CHECKING:
 def best_rates(table: Sequence[GoalCell]) -> Figure:
     """The chosen rate of each cell, and behind it the rates that rules carried over."""
     key, title = "best_rate_against_batch_size", "Best learning rate against batch size"
-    caption = "The rate of the final runs: the fewest steps to the goal, by the median of search and confirming runs."
+    caption = (
+        "The rate of the final runs: the fewest steps to the goal, by the median of the runs that it was chosen by."
+    )
     if any(cell.carried for cell in table):
         caption += " Dotted: what the rule that was proposed for the optimizer makes of the rate of the middle one."
     chosen = {cell: Interval(cell.learning_rate, math.nan, math.nan) for cell in table if cell.hits}

@@ -20,7 +20,7 @@ def success_figure(table: Sequence[GoalCell]) -> Figure:
     """The share of final runs and of search trials that reached the goal."""
     key, title = "success_rate", "How often the goal was reached"
     caption = "Of the final runs, at the chosen rate; and of the search trials, which tells how much a rate forgives."
-    if not any(cell.tried for cell in table):
+    if not any(cell.tried or cell.hits for cell in table):
         return Figure(key, title, caption, missing="no run is recorded")
     looks = optimizer_looks(table)
     parts = {

@@ -34,5 +34,5 @@ def goal_findings(
         *rule_sentences(records, table),
         *dependence(records, rungs),
         *noise_sentences(table, found, noise),
-        *next_runs(table, found),
+        *next_runs(records, table, found),
     ]

@@ -12,11 +12,12 @@ from fastopt.report.findings.phrases import listing
 from fastopt.report.goal.results import GoalCell
 from fastopt.report.goal.setting import study_budget
 from fastopt.report.intervals import ENOUGH
+from fastopt.report.numbers import count
 
 
 def missing(records: Records, table: Sequence[GoalCell], found: Mapping[str, Chain]) -> list[Finding]:
     """Return a warning for each thing that is not there."""
-    texts = [*_unfinished(records), *_never(table), *_short(records, table), *_untimed(records, table)]
+    texts = [*_unfinished(records), *_failed(table), *_never(table), *_short(records, table), *_untimed(records, table)]
     if not found and not texts:
         texts.append("No final run is recorded: nothing can be said about the goal yet.")
     return [Finding(text, "warning") for text in texts]
@@ -33,6 +34,15 @@ def _unfinished(records: Records) -> list[str]:
             return ["This study was interrupted; the page shows what was recorded until then."]
         case _:
             return ["This study is not finished; the page shows what is recorded so far."]
+
+
+def _failed(table: Sequence[GoalCell]) -> list[str]:
+    reasons = [reason for cell in table for reason in cell.failures]
+    if not reasons:
+        return []
+    some = _listed([cell for cell in table if cell.failures], lambda cell: len(cell.failures))
+    why = listing(dict.fromkeys(reasons), most=3)
+    return [f"{count(len(reasons), 'run')} failed and count as misses, at {some}: {why}."]
 
 
 def _never(table: Sequence[GoalCell]) -> list[str]:
