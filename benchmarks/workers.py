@@ -95,7 +95,7 @@ def page(record: dict[str, Any]) -> str:
         "# Runs per second by workers",
         "",
         f"{cpu['model']}, {cpu['usable_cores']} cores. {found['runs']} runs on digits "
-        f"(batch sizes {', '.join(SETTINGS['batch_sizes'])}; {SETTINGS['budget']}; four optimizers), from the first to "
+        f"(batch sizes {', '.join(SETTINGS['batch_sizes'])}; {SETTINGS['length']}; four optimizers), from the first to "
         "the last record stored; "
         f"{len(found['seconds']['1'])} rounds in random order, median and 95 % interval. Measured {record['created']}.",
         "",
