@@ -215,11 +215,11 @@ class Writer:
         columns, rows = TABLES[table], list(rows)
         if unknown := {name for row in rows for name in row} - columns.keys():
             raise StoreError(f"table {table} has no column {', '.join(sorted(unknown))}")
-        marks = f"({', '.join('?' * len(columns))})"
+        marks, names = f"({', '.join('?' * len(columns))})", ", ".join(columns)
         for first in range(0, len(rows), _ROWS_AT_ONCE):
             part = rows[first : first + _ROWS_AT_ONCE]
             values = [row.get(name) for row in part for name in columns]
-            self._connection.execute(f"INSERT INTO {table} VALUES {', '.join([marks] * len(part))}", values)
+            self._connection.execute(f"INSERT INTO {table} ({names}) VALUES {', '.join([marks] * len(part))}", values)
 
 
 @dataclass(frozen=True)

@@ -28,7 +28,6 @@ from fastopt.study.plan import Cell
 from fastopt.study.transfer import rules_for, transferred
 from fastopt.study.trial import Trial
 from fastopt.study.waves import Point
-from fastopt.training.goal import METRICS
 
 
 class Result(NamedTuple):
@@ -63,7 +62,7 @@ class GoalCourse(Course):
     def result_of(self, record: Mapping[Any, Any]) -> Result:
         best, by, after = (_number(record.get(name)) for name in ("goal_best", "hit_by", "hit_after"))
         steps = math.inf if math.isnan(by) else Hit(after, by).middle
-        sign = -1.0 if self.study.goal is not None and METRICS[self.study.goal.metric] else 1.0
+        sign = -1.0 if self.study.goal is not None and self.study.goal.rises else 1.0
         pace = _number(record.get("seconds")) / max(_number(record.get("steps")), 1.0)
         return Result(steps, math.inf if math.isnan(best) else sign * best, pace)
 

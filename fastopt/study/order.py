@@ -1,9 +1,9 @@
 """In which order the runs of a study with a goal begin, so that it says most whenever it ends.
 
 Batch sizes are bisected: of each optimizer the middle one first, then both ends, then what halves the gaps. Beyond
-these the cells come first that could be the fastest, by what their neighbours took. Half of the final runs belong to
-their cell; the other half, which only narrows its intervals, waits until every cell has the first, and then begins with
-the fastest. So do runs that test a rule.
+these the cells come first that could be the fastest, by what their neighbours took. The first three final runs belong
+to their cell; the others, which only narrow its intervals, wait until every cell has those, and then begin with the
+fastest. So do runs that test a rule.
 """
 
 from __future__ import annotations

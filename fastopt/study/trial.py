@@ -167,7 +167,7 @@ def _towards(goal: Goal, looks: Sequence[Evaluation]) -> dict[str, Any]:
     return {
         "hit_after": hit.after,
         "hit_by": hit.by if hit.reached else None,
-        "goal_best": max(values) if METRICS[goal.metric] else min(values),
+        "goal_best": max(values) if goal.rises else min(values),
     }
 
 

@@ -59,7 +59,7 @@ class Goal:
     def met(self, look: Evaluation) -> bool:
         """Return whether one evaluation is at the value or better."""
         found: float = getattr(look, self.metric)
-        return found >= self.value if METRICS[self.metric] else found <= self.value
+        return found >= self.value if self.rises else found <= self.value
 
     def hit(self, looks: list[Evaluation]) -> int | None:
         """Return the index of the evaluation at which the goal was hit, or None."""

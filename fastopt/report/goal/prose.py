@@ -39,7 +39,7 @@ def measured(records: Records) -> list[str]:
     )
     order = (
         f"The study was given {budget}: batch sizes are bisected from the middle, cells that could be the fastest "
-        "come next, and half of each cell's final runs come last."
+        "come next, and the final runs of each cell beyond three come last."
     )
     return [
         *prose.made_of(records),

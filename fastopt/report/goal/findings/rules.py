@@ -36,7 +36,9 @@ def rule_sentences(records: Records, table: Sequence[GoalCell]) -> list[Finding]
 
 def _regrets(row: Sequence[GoalCell], rule: str) -> str:
     listed = words(f"{_one(cell.regret(rule))} at {cell.batch}" for cell in row if rule in cell.carried and cell.hits)
-    without = [cell.batch for cell in row if cell.hits and rule not in cell.carried]
+    ordered = sorted(row, key=lambda cell: cell.batch_size)
+    source = ordered[(len(ordered) - 1) // 2]  # the middle one, whose rate was carried over
+    without = [cell.batch for cell in row if cell.hits and rule not in cell.carried and cell is not source]
     return listed + (f"; not applicable, or not run, at {words(without)}" if without else "")
 
 
