@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import contextlib
 import csv
+import fcntl
 import math
 import time
 from collections.abc import Callable, Iterator
@@ -62,6 +63,7 @@ class CsvLogger:
         self._path, self._clock = Path(path), clock
         self._fixed = {"optimizer": optimizer, "batch_size": batch_size, "learning_rate": learning_rate, "seed": seed}
         self._steps, self._next, self._looked_s = 0, 1.0, 0.0
+        self._ended: float | None = None  # when Keras's last fit did, as long as no other has begun
         self._prepare()
         self._start = clock()
 
@@ -89,9 +91,10 @@ class CsvLogger:
         self._next = max(self._steps + 1.0, self._steps * LOOKS)
 
     def keras(self, monitor: str = "val_loss") -> Any:
-        """Return a Keras callback that counts batches and looks at `monitor` at the end of each epoch.
+        """Return a Keras callback that looks at `monitor` at the end of each epoch; steps are as the optimizer counts.
 
-        The evaluation of `fit` at the end of an epoch is off the clock. Raises ConfigError at the first epoch for a
+        The evaluation of `fit` at the end of an epoch is off the clock, and so is the time between one `fit` and a
+        further one, which goes on with the same run. Raises ConfigError at the first epoch for a
         measure that `fit` does not report: "loss" is always there, "val_loss" with validation data.
         """
         import keras
@@ -100,20 +103,29 @@ class CsvLogger:
 
         class Looks(keras.callbacks.Callback):  # type: ignore[misc]
             def on_train_begin(self, logs: Any = None) -> None:
-                log._start = log._clock()
+                now = log._clock()
+                if log._ended is None:
+                    log._start, log._looked_s = now, 0.0
+                else:
+                    log._looked_s += now - log._ended
+                log._ended = None
+                self.counted = int(self.model.optimizer.iterations)
 
-            def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
-                log.step()
+            def on_train_end(self, logs: Any = None) -> None:
+                log._ended = log._clock()
 
             def on_test_begin(self, logs: Any = None) -> None:
                 self._begun = log._clock()
 
             def on_test_end(self, logs: Any = None) -> None:
-                log._looked_s += log._clock() - self._begun
+                if log._ended is None:  # within a fit; what is between two of them is left out as a whole
+                    log._looked_s += log._clock() - self._begun
 
             def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
                 if monitor not in (logs or {}):
                     raise ConfigError(f'Keras reports no "{monitor}": it has {", ".join(logs or {}) or "nothing"}')
+                before, self.counted = self.counted, int(self.model.optimizer.iterations)
+                log.step(self.counted - before)
                 log.look(loss=logs[monitor])
 
         return Looks()
@@ -129,6 +141,7 @@ class CsvLogger:
     def _prepare(self) -> None:
         try:
             with self._path.open("a+", encoding="utf-8", newline="") as file:
+                fcntl.flock(file, fcntl.LOCK_EX)  # of runs that begin together one writes the header
                 file.seek(0)
                 header = next(csv.reader(file), None)
                 if header is None:

@@ -46,6 +46,7 @@ FILE_NAME = "measurement.json"
 
 TIMED, UNAVAILABLE, FAILED, SKIPPED = "timed", "unavailable", "failed", "skipped"
 OURS, PEER, CEILING, PART, TWIN = "ours", "peer", "ceiling", "part", "twin"
+TIMING = "timing"  # the data of the cases that make a batch-size timing study
 
 
 @dataclass(frozen=True, slots=True)

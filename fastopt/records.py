@@ -48,6 +48,8 @@ if TYPE_CHECKING:
 
 SCHEMA_VERSION = 4
 FILE_NAME = "records.sqlite"
+# The phases of a step, each of which a timed block may leave out.
+STEP_PHASES = ("order", "model", "update")
 
 # One place for every column: the tables are created from this, and rows are checked against it.
 TABLES: dict[str, dict[str, str]] = {
@@ -118,7 +120,7 @@ TABLES: dict[str, dict[str, str]] = {
         "steal_s": "REAL",  # the same that the hypervisor took away
         "load": "REAL",  # of the machine, over the last minute
         "crowding": "REAL",  # how many times as long all processors at once took for the same arithmetic as one
-        "left_out": "TEXT NOT NULL",  # a phase that every step did without: "order", "model", "update"; or ""
+        "left_out": "TEXT NOT NULL",  # the one of STEP_PHASES that every step did without, or ""
         "order_s": "REAL",  # seconds to shuffle an epoch, where the block holds no shuffling; else missing
     },
 }

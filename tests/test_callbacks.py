@@ -3,6 +3,7 @@
 import csv
 import io
 import itertools
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -149,3 +150,40 @@ def test_a_measure_that_keras_does_not_report_is_named(tmp_path):
     log = CsvLogger(tmp_path / "runs.csv", **RUN)
     with pytest.raises(ConfigError, match='no "val_loss": it has loss'):
         model.fit(keras.ops.ones((8, 2)), keras.ops.ones((8, 1)), verbose=0, callbacks=[log.keras()])
+
+
+def test_runs_that_begin_together_write_one_header(tmp_path):
+    path = tmp_path / "runs.csv"
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda seed: CsvLogger(path, **RUN | {"seed": seed}).look(loss=1.0), range(64)))
+    text = path.read_text(encoding="utf-8")
+    assert text.count("batch_size") == 1
+    assert text.startswith(",".join(COLUMNS))
+    assert sorted(int(row["seed"]) for row in lines(path)) == list(range(64))
+
+
+def test_a_second_fit_goes_on_with_the_run_and_its_clock(tmp_path):
+    pytest.importorskip("tensorflow", reason="TensorFlow is not installed")
+    keras = pytest.importorskip("keras", reason="Keras is not installed")
+    x, y = keras.random.normal((64, 3), seed=1), keras.random.normal((64, 1), seed=2)
+    model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(1)])
+    model.compile(optimizer=keras.optimizers.SGD(0.01), loss="mse", steps_per_execution=2)
+    clock, path = Clock(), tmp_path / "runs.csv"
+    with CsvLogger(path, **RUN | {"batch_size": 8}, clock=clock) as log:
+        clock.now += 1000.0  # before the first fit
+        model.fit(x, y, batch_size=8, epochs=2, verbose=0, callbacks=[log.keras("loss"), ticking(keras, clock)])
+        clock.now += 500.0  # between two fits
+        model.fit(x, y, batch_size=8, epochs=1, verbose=0, callbacks=[log.keras("loss"), ticking(keras, clock)])
+    rows = lines(path)
+    assert [int(row["step"]) for row in rows] == [8, 16, 24]
+    assert [float(row["seconds"]) for row in rows] == [10.0, 20.0, 30.0]
+
+
+def ticking(keras, clock):
+    """A callback that lets ten seconds pass in each epoch."""
+
+    class Ticks(keras.callbacks.Callback):
+        def on_epoch_begin(self, epoch, logs=None):
+            clock.now += 10.0
+
+    return Ticks()

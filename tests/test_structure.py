@@ -29,12 +29,12 @@ FLOOR_PLAN = {
     "bench": INNER | {"measurements", "optimizers", "plugins", "records", "training"},
     "analysis": {"errors", "streak", "bench"},
     "callbacks": {"errors"},
-    "logs": {"analysis", "errors", "records"},
+    "logs": {"analysis", "errors", "records", "streak"},
     "records": {"errors"},
     "measurements": {"errors"},
     "progress": {"errors"},
     "study": INNER | {"analysis", "durations", "optimizers", "training", "bench", "measurements", "records"},
-    "report": {"analysis", "errors", "bench", "measurements", "records"},
+    "report": {"analysis", "errors", "bench", "measurements", "records", "streak"},
     "menus": INNER | {"measurements", "optimizers", "training", "bench"},
     "cli": INNER
     | {"durations", "menus", "plugins", "optimizers", "training", "bench", "measurements", "records", "progress"}

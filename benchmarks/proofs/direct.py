@@ -24,7 +24,7 @@ from typing import Any
 import numpy as np
 
 from fastopt import plugins, records
-from fastopt.analysis.hits import Hit, find_hit
+from fastopt.analysis.hits import find_hit
 from fastopt.bench.contenders.training import FastoptTraining, TrainingCase
 from fastopt.bench.machine.cpu import usable_processors
 from fastopt.bench.pace import Pace
@@ -32,6 +32,7 @@ from fastopt.bench.worker import PATIENCE_S
 from fastopt.errors import FastoptError
 from fastopt.report.goal.results import GoalCell
 from fastopt.report.goal.study import GoalStudy
+from fastopt.streak import Hit
 from fastopt.study import settings
 from fastopt.study.plan import Cell, Study, plan
 from fastopt.study.timing import is_parallel, training_case

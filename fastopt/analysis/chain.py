@@ -14,7 +14,7 @@ import numpy as np
 from fastopt.analysis import optimum as optima
 from fastopt.analysis import step_time
 from fastopt.analysis import steps as curves
-from fastopt.analysis.hits import Hit, expected_running_time
+from fastopt.analysis.hits import expected_running_time
 from fastopt.analysis.optimum import Optimum, affine_optimum, with_faster_part
 from fastopt.analysis.resample import (
     Draws,
@@ -23,14 +23,15 @@ from fastopt.analysis.resample import (
     draws,
     interval_of,
     resampled_medians,
-    resampled_values,
+    resampled_times,
     shares,
     tuning_factors,
 )
 from fastopt.analysis.step_time import AffineStep
 from fastopt.analysis.steps import StepsCurve
-from fastopt.bench.stats import EFFECTIVE_LEAST, Interval, median_interval
+from fastopt.bench.stats import EFFECTIVE_LEAST, Interval
 from fastopt.errors import ConfigError
+from fastopt.streak import Hit
 
 RESAMPLES = 1_000
 # Of these so many have a curve fitted to them: a fit takes some milliseconds.
@@ -45,14 +46,15 @@ class Observed:
 
     hits            of runs at the chosen rate, by seed; `ends` are the steps that each run took, hit or not
     searched        steps of each trial that the rate was chosen by, inf for a miss; empty where nothing was tuned
-    step_s          seconds of a step, one for each time that it was measured; empty where it was not
+    step_s          seconds of a step, one for each time that it was measured, by launches: times that one process
+                    measured; empty where it was not
     update_share    the share of a step that the update takes; nan where that is not known
     """
 
     hits: Mapping[int, Hit]
     ends: Mapping[int, float] = field(default_factory=dict)
     searched: Sequence[float] = ()
-    step_s: Sequence[float] = ()
+    step_s: Sequence[Sequence[float]] = ()
     update_share: float = math.nan
 
 
@@ -90,7 +92,7 @@ class Chain:
     """The chain; a part is None where the data do not bear it, and `missing` says why.
 
     seconds         T(B) with its resamples, float64 (resamples + 1,), by batch size
-    step_s          median seconds of a step, by batch size, with an interval over the times that it was measured
+    step_s          median seconds of a step, by batch size, as `step_interval` has it
     affine_best     B* by the formula, with its interval; None where steps are not affine, or the law does not hold
     """
 
@@ -123,8 +125,8 @@ def chain(observed: Mapping[int, Observed], seed: int = 0, salt: int = 0, fits: 
         if at.hits
     }
     law, laws = _law(observed, seeds, drawn[: fits if len(seeds) > 1 else 0], places, factors, missing)
-    step_s = {size: _timed(at.step_s, seed) for size, at in observed.items() if at.step_s}
-    times = {size: median_interval(observed[size].step_s) for size in step_s}
+    step_s = {size: resampled_times(at.step_s, RESAMPLES, seed + 1) for size, at in observed.items() if at.step_s}
+    times = {size: _bounded(step_s[size], observed[size].step_s) for size in step_s}
     line = _line(times, missing)
     best = _optimum(observed, steps_of, step_s, missing)
     return Chain(
@@ -138,6 +140,23 @@ def chain(observed: Mapping[int, Observed], seed: int = 0, salt: int = 0, fits: 
         faster=_faster(best, observed, steps_of, step_s),
         missing=missing,
     )
+
+
+def step_interval(launches: Sequence[Sequence[float]]) -> Interval:
+    """Return the median of times that were measured by launches, with a 95 % interval where six times or more bear one.
+
+    The interval is of the bootstrap over launches, since times of one process have its share of luck in common; it is
+    that of a `chain` whose seed is 0.
+    """
+    if not launches:
+        return Interval(math.nan, math.nan, math.nan)
+    return _bounded(resampled_times(launches, RESAMPLES, 1), launches)
+
+
+def _bounded(resampled: Floats, launches: Sequence[Sequence[float]]) -> Interval:
+    found = Interval(*interval_of(resampled))
+    enough = sum(map(len, launches)) >= EFFECTIVE_LEAST
+    return found if enough else Interval(found.median, math.nan, math.nan)
 
 
 def _steps(at: Observed, resampled: Floats) -> Steps:
@@ -182,10 +201,6 @@ def _law(
         Interval(*interval_of(np.array([getattr(one, name) for one in found]))) for name in ("s_min", "b_crit")
     )
     return Law(curve, s_min, b_crit, curves.lack_of_fit(hits, curve)), found
-
-
-def _timed(step_s: Sequence[float], seed: int) -> Floats:
-    return resampled_values(step_s, draws(len(step_s), RESAMPLES, seed + 1))
 
 
 def _line(times: Mapping[int, Interval], missing: dict[str, str]) -> AffineStep | None:

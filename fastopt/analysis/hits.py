@@ -5,40 +5,15 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Sequence
-from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from fastopt.bench.stats import Interval
 from fastopt.errors import ConfigError
-from fastopt.streak import first_streak
+from fastopt.streak import Hit, first_streak
 
 RESAMPLES = 2_000
-
-
-class Hit(NamedTuple):
-    """A goal was met later than at step `after`, and at step `by` or earlier; `by` is inf for a run that missed it.
-
-    A run is looked at now and then only, so that a hit is known up to the distance of two looks (interval-censored),
-    and a miss up to the end of the run (right-censored).
-    """
-
-    after: float
-    by: float
-
-    @property
-    def reached(self) -> bool:
-        return math.isfinite(self.by)
-
-    @property
-    def middle(self) -> float:
-        """The geometric middle of the two looks, inf for a miss; `by` where nothing was looked at before."""
-        return self.at(0.5)
-
-    def at(self, share: float) -> float:
-        """The steps at a share of the way from one look to the other on a log scale; inf for a miss."""
-        return self.after * (self.by / self.after) ** share if self.after > 0 else self.by
 
 
 def find_hit(steps: Sequence[float], met: Sequence[bool], in_a_row: int = 2) -> Hit:

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 import numpy as np
 import numpy.typing as npt
 
-from fastopt.analysis.hits import Hit
+from fastopt.streak import Hit
 
 Floats = npt.NDArray[np.float64]
 Draws = npt.NDArray[np.int64]
@@ -51,10 +51,18 @@ def resampled_medians(hits: Mapping[int, Hit], seeds: Sequence[int], drawn: Draw
     return np.append(measured, _median(table))
 
 
-def resampled_values(values: Sequence[float], drawn: Draws) -> Floats:
-    """Return the median of `values`, (n,), in every resample."""
-    row = np.array(values)
-    return np.append(_median(row), _median(row[drawn]))
+def resampled_times(launches: Sequence[Sequence[float]], resamples: int, seed: int | Sequence[int] = 0) -> Floats:
+    """Return the median of all times in every resample of launches.
+
+    launches    the times of each: those of one process have its share of luck in common, so that launches are drawn
+                whole, not times (Davison & Hinkley 1997, "Bootstrap methods", section 3.8); of a single one, its times
+    """
+    groups = launches if len(launches) > 1 else [[time_s] for time_s in launches[0]]
+    table = np.full((len(groups), max(map(len, groups))), math.nan)
+    for row, times in zip(table, groups, strict=True):
+        row[: len(times)] = times
+    chosen = draws(len(groups), resamples, seed)
+    return np.append(_median(table.ravel()), _median(table[chosen].reshape(resamples, -1)))
 
 
 def _median(table: Floats) -> Floats:

@@ -18,8 +18,8 @@ from enum import StrEnum
 import numpy as np
 import numpy.typing as npt
 
-from fastopt.analysis.hits import Hit
 from fastopt.errors import ConfigError
+from fastopt.streak import Hit
 
 # B_crit is looked for from a hundredth of the smallest batch size to a hundred times the largest.
 BEYOND = 100.0

@@ -43,9 +43,7 @@ class Request(ABC):
     def __post_init__(self) -> None:
         for field in dataclasses.fields(self):
             value = getattr(self, field.name)
-            if isinstance(value, list):  # JSON knows lists only
-                object.__setattr__(self, field.name, tuple(value))
-            if isinstance(value, list | tuple) and len(set(value)) < len(value):
+            if isinstance(value, tuple) and field.name != "hidden" and len(set(value)) < len(value):
                 raise ConfigError(f"{field.name} names something twice: {', '.join(map(str, value))}")
         known = [name for name in menu(self.kind) if find(self.kind, name).role == PEER]
         for name in self.peers or ():
@@ -81,7 +79,7 @@ class Request(ABC):
         return self.ours(case) if self.baseline is None or self.baseline not in names else self.baseline
 
     def record(self) -> dict[str, Any]:
-        """Return the request as a JSON-able dict; `request_from` turns it back."""
+        """Return the request as a JSON-able dict, for who reads the measurement."""
         return {"kind": self.kind, **dataclasses.asdict(self)}
 
 
@@ -170,23 +168,6 @@ class GatherRequest(Request):
     def cases(self) -> Iterator[Case]:
         for threads, batch_size in itertools.product(self.threads, self.batch_sizes):
             yield GatherCase(batch_size, self.n_rows, self.n_features, self.dtype, threads=threads, seed=self.seed)
-
-
-REQUESTS: dict[str, type[Request]] = {
-    request.kind: request for request in (UpdateRequest, EpochRequest, OrderRequest, GatherRequest)
-}
-
-
-def request_from(record: dict[str, Any]) -> Request:
-    """Return the request of a record made by `Request.record`; raises ConfigError for an unknown kind or field."""
-    fields = dict(record)
-    kind = fields.pop("kind", None)
-    if kind not in REQUESTS:
-        raise unknown_name("kind of measurement", kind, REQUESTS)
-    try:
-        return REQUESTS[kind](**fields)
-    except TypeError as error:
-        raise ConfigError(f'not a request of kind "{kind}": {error}') from error
 
 
 def rerun(measurement: Measurement) -> Measurement:

@@ -1,8 +1,8 @@
 """The command line: `fastopt compare` runs a comparison, or a study towards a goal; `fastopt analyse` makes one of
 logs; `fastopt report` makes the page again; `fastopt list` prints the menus; `fastopt kernels` and `fastopt epochs`
-time update steps and epochs beside other libraries; `fastopt gate` says whether anything got slower; `fastopt selftest`
-lets the instrument check itself; `fastopt info` tells what the machine is and can do; `fastopt calibrate` measures from
-which size on updates use all threads.
+time update steps and epochs beside other libraries, `fastopt peers` those of a comparison; `fastopt gate` says whether
+anything got slower; `fastopt selftest` lets the instrument check itself; `fastopt info` tells what the machine is and
+can do; `fastopt calibrate` measures from which size on updates use all threads.
 
 Exit codes: 0 done, 2 bad input (one line on standard error), 130 interrupted, 141 its output was cut off;
 `fastopt gate --help` has its own.
@@ -19,12 +19,13 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import NoReturn
 
-from fastopt.cli import analyse, compare, gate, info, measure, selftest, store
+from fastopt.cli import analyse, compare, gate, info, measure, peers, selftest, store
 from fastopt.cli.analyse import add_analyse
 from fastopt.cli.flags import add_compare
 from fastopt.cli.gate import add_gate
 from fastopt.cli.info import add_info
 from fastopt.cli.measure import add_epochs, add_gathers, add_kernels, add_orders
+from fastopt.cli.peers import add_peers
 from fastopt.cli.selftest import add_selftest
 from fastopt.cli.store import add_export, add_status
 from fastopt.errors import ConfigError, FastoptError
@@ -45,6 +46,7 @@ examples:
   fastopt report results
   fastopt kernels --optimizers adam --sizes 1e3,1e6 --peers "torch fused,optax" --budget 5m
   fastopt epochs --batch-sizes 1,32,512
+  fastopt peers results
   fastopt selftest
   fastopt list
   fastopt info --measure
@@ -95,6 +97,8 @@ def _dispatch(options: argparse.Namespace, command: str) -> int:
             return measure.orders(options, command)
         case "gathers":
             return measure.gathers(options, command)
+        case "peers":
+            return peers.run(options, command)
         case "selftest":
             return selftest.run(options)
         case "info":
@@ -156,6 +160,7 @@ def _parser() -> argparse.ArgumentParser:
     add_epochs(commands.add_parser("epochs", help="time whole epochs beside other libraries", allow_abbrev=False))
     add_orders(commands.add_parser("orders", help="time the shuffling of an epoch's rows", allow_abbrev=False))
     add_gathers(commands.add_parser("gathers", help="time the gathering of batches", allow_abbrev=False))
+    add_peers(commands.add_parser("peers", help="time a comparison's steps in other libraries", allow_abbrev=False))
     again = commands.add_parser("report", help="make the page of recorded results again", allow_abbrev=False)
     again.add_argument("folder", metavar="DIR", help="the --out folder of compare, kernels or epochs")
     again.add_argument("--format", default="csv", metavar="csv|parquet", help="of the tables (default: %(default)s)")

@@ -7,6 +7,7 @@ import contextlib
 import datetime
 import shlex
 import sys
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -37,7 +38,7 @@ def _begin(file: str | None, out: str | None, flags: dict[str, object], command:
     study = _planned(file, flags)
     place = folder.claim(out, "compare")
     with folder.begun(place, settings.text(study, place)):
-        return _carry_out(_with_goal(study, place), place, command)
+        return _carry_out(study, place, command)
 
 
 def _planned(file: str | None, flags: dict[str, object]) -> Study:
@@ -51,6 +52,7 @@ def _planned(file: str | None, flags: dict[str, object]) -> Study:
 def _dry_run(file: str | None, flags: dict[str, object]) -> int:
     """Say what would be run; of a study that goes on, what it was in all."""
     from fastopt.study import settings, work
+    from fastopt.study.baseline import cost_s, needs_value
     from fastopt.study.courses import course_of
     from fastopt.study.folder import SETTINGS
 
@@ -61,7 +63,7 @@ def _dry_run(file: str | None, flags: dict[str, object]) -> int:
     else:
         study = _plan(settings.configured(settings.read(Path(str(place)) / SETTINGS)))
     config, runs = study.config, course_of(study).n_runs
-    train_s = sum(runs * work.run_s(study, cell) for cell in study.cells)
+    train_s = cost_s(study) + sum(runs * work.run_s(study, cell) for cell in study.cells)
     time_s = work.timing_pass_s(study, config.timing_rounds)
     print(f"{len(study.cells)} cells on {study.dataset!r}, {study.model.n_params:,} parameters")
     for name in study.ranges:
@@ -69,6 +71,8 @@ def _dry_run(file: str | None, flags: dict[str, object]) -> int:
     print(f"{runs} runs a cell, {runs * len(study.cells)} in all, each of {config.run_length} at most")
     if study.goal is not None:
         print(f"goal: {study.goal}, at {study.goal.in_a_row} evaluations in a row")
+    if needs_value(config):
+        print(f"goal: the {config.goal} that tuned sgd reaches at the middle batch size, found first")
     print(f"about {_minutes(train_s)} of training by {config.side_by_side} workers, {_minutes(time_s)} of timing")
     if config.budget_s is not None:
         held = "enough for all of it" if config.budget_s >= train_s + time_s else "what does not fit is left out"
@@ -88,21 +92,17 @@ def _resume(place: Path, others: Sequence[str], command: str) -> int:
         raise ConfigError(f"--resume takes its settings from {place / folder.SETTINGS}: leave out {named}")
     with folder.resumed(place) as path:
         study = _plan(settings.configured(settings.read(path)))
-        return _carry_out(_with_goal(study, place), place, command)
+        return _carry_out(study, place, command)
 
 
-def _with_goal(study: Study, place: Path) -> Study:
+def _with_goal(study: Study, place: Path, console: Console) -> Study:
     """Return the study with the value of its goal, where only the metric was given: found first."""
+    from fastopt.progress import ProgressBar
     from fastopt.study.ahead import check_ahead
     from fastopt.study.baseline import needs_value, with_value
 
     if not needs_value(study.config):
         return study
-    from rich.console import Console
-
-    from fastopt.progress import ProgressBar
-
-    console = Console()
     console.print("the value of the goal is what tuned sgd reaches at the middle batch size", highlight=False)
     with ProgressBar(console) as progress:
         found = with_value(study, place, progress)
@@ -138,13 +138,36 @@ def _carry_out(study: Study, place: Path, command: str) -> int:
     from rich.console import Console
 
     from fastopt import records, report
+    from fastopt.report.terminal import print_summary
+
+    console = Console()
+    try:
+        _run(study, place, command, console)
+    except KeyboardInterrupt:
+        folder = shlex.quote(str(place))
+        stays = "what was recorded stays"
+        if (place / records.FILE_NAME).exists():  # not while the value of the goal is looked for
+            stays += f": fastopt report {folder}"
+        print(f"\nfastopt: interrupted; {stays}; to go on: fastopt compare --resume {folder}", file=sys.stderr)
+        return 130
+    report.write(place, study.config.format)
+    print_summary(records.read(place), console)
+    console.print(f"\n{place / 'report.html'}", highlight=False, markup=False, soft_wrap=True)
+    return 0
+
+
+def _run(study: Study, place: Path, command: str, console: Console) -> None:
+    """Find the value of the goal if that is missing, then do what is left."""
+    from fastopt import records
     from fastopt.bench.machine import environment
     from fastopt.progress import ProgressBar
-    from fastopt.report.terminal import print_summary
     from fastopt.study.done import look_back
     from fastopt.study.runner import Runner
 
-    console = Console()
+    start = time.monotonic()
+    study = _with_goal(study, place, console)
+    budget = study.config.budget_s
+    left_s = None if budget is None else budget - (time.monotonic() - start)
     with contextlib.closing(records.Writer(place)) as writer:
         found = records.read(place)
         done = look_back(study, found)
@@ -152,22 +175,9 @@ def _carry_out(study: Study, place: Path, command: str) -> int:
             created = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
             writer.meta(created=created, command=command, environment=environment(), **study.facts())
         _announce(study, place, done, console, records.read(place).meta["environment"]["advice"])
-        try:
-            if not done.finished:
-                with ProgressBar(console) as progress:
-                    Runner(study, writer, progress, done).run()
-        except KeyboardInterrupt:
-            folder = shlex.quote(str(place))
-            print(
-                f"\nfastopt: interrupted; what was recorded stays: fastopt report {folder}; "
-                f"to go on: fastopt compare --resume {folder}",
-                file=sys.stderr,
-            )
-            return 130
-    report.write(place, study.config.format)
-    print_summary(records.read(place), console)
-    console.print(f"\n{place / 'report.html'}", highlight=False, markup=False, soft_wrap=True)
-    return 0
+        if not done.finished:
+            with ProgressBar(console) as progress:
+                Runner(study, writer, progress, done, budget_s=left_s).run()
 
 
 def _announce(study: Study, place: Path, done: Done, console: Console, advice: Sequence[str]) -> None:

@@ -23,7 +23,8 @@ if TYPE_CHECKING:  # heavy imports stand where they are used: `fastopt --help` a
 def add_kernels(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of `fastopt kernels`."""
     _add_optimizers(parser, "momentum,rmsprop,adam")
-    _add_common(parser, "1,2")
+    add_common(parser, "1,2")
+    _add_out(parser)
     add = parser.add_argument
     add("--sizes", default="1e3,1e4,1e5,1e6,1e7,1e8", metavar="N[,N...]", help="elements (default: %(default)s)")
     add("--tensors", type=int, default=300, metavar="N", help="beside them N arrays of 1 000, 0 for none (%(default)s)")
@@ -34,7 +35,8 @@ def add_kernels(parser: argparse.ArgumentParser) -> None:
 def add_epochs(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of `fastopt epochs`."""
     _add_optimizers(parser, "adam")
-    _add_common(parser, "2")
+    add_common(parser, "2")
+    _add_out(parser)
     add = parser.add_argument
     add("--batch-sizes", default="1,8,32,128,512,4096", metavar="N[,N...]", help="rows (default: %(default)s)")
     add("--model", default="mlp", metavar="NAME", help="mlp or logistic (default: %(default)s)")
@@ -47,13 +49,15 @@ def add_epochs(parser: argparse.ArgumentParser) -> None:
 
 def add_orders(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of `fastopt orders`."""
-    _add_common(parser, "1")
+    add_common(parser, "1")
+    _add_out(parser)
     parser.add_argument("--sizes", default="1e3,6e4,1e6,1e7", metavar="N[,N...]", help="rows (default: %(default)s)")
 
 
 def add_gathers(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of `fastopt gathers`."""
-    _add_common(parser, "1,2")
+    add_common(parser, "1,2")
+    _add_out(parser)
     add = parser.add_argument
     add("--batch-sizes", default="32,512", metavar="N[,N...]", help="rows of a batch (default: %(default)s)")
     add("--rows", type=int, default=60_000, metavar="N", help="of the data (default: %(default)s)")
@@ -66,7 +70,8 @@ def _add_optimizers(parser: argparse.ArgumentParser, default: str) -> None:
     parser.add_argument("--optimizers", default=default, metavar="NAME[,NAME...]", help=names)
 
 
-def _add_common(parser: argparse.ArgumentParser, threads: str) -> None:
+def add_common(parser: argparse.ArgumentParser, threads: str) -> None:
+    """Add the arguments that all measurements have."""
     add = parser.add_argument
     add("--threads", default=threads, metavar="N[,N...]", help="of every contender (default: %(default)s)")
     add("--peers", default="all", metavar="NAME[,NAME...]", help="of `fastopt list peers`, all or none (%(default)s)")
@@ -80,7 +85,11 @@ def _add_common(parser: argparse.ArgumentParser, threads: str) -> None:
     add("--seed", type=int, default=0, metavar="N", help="of data and orders (default: %(default)s)")
     add("--selftest", action="store_true", help="let the instrument check itself before: a minute more")
     add("--plugin", action="append", default=[], metavar="FILE.py", help="contenders of your own; may be repeated")
-    add("--out", metavar="DIR", help="a new or empty folder (default: reports/KIND-DATE-NUMBER)")
+
+
+def _add_out(parser: argparse.ArgumentParser) -> None:
+    help_text = "a new or empty folder (default: reports/KIND-DATE-NUMBER)"
+    parser.add_argument("--out", metavar="DIR", help=help_text)
 
 
 def kernels(options: argparse.Namespace, command: str) -> int:
@@ -90,7 +99,7 @@ def kernels(options: argparse.Namespace, command: str) -> int:
     def request() -> UpdateRequest:
         sizes = tuple(size(word) for word in _words(options.sizes))
         return UpdateRequest(
-            **_common(options),
+            **common(options),
             optimizers=_words(options.optimizers),
             sizes=sizes,
             dtype=options.dtype,
@@ -106,7 +115,7 @@ def epochs(options: argparse.Namespace, command: str) -> int:
 
     def request() -> EpochRequest:
         return EpochRequest(
-            **_common(options),
+            **common(options),
             **_data(options),
             optimizers=_words(options.optimizers),
             batch_sizes=_integers(options.batch_sizes, "batch size"),
@@ -122,7 +131,7 @@ def orders(options: argparse.Namespace, command: str) -> int:
     from fastopt.bench.requests import OrderRequest, size
 
     def request() -> OrderRequest:
-        return OrderRequest(**_common(options), sizes=tuple(size(word) for word in _words(options.sizes)))
+        return OrderRequest(**common(options), sizes=tuple(size(word) for word in _words(options.sizes)))
 
     return _run(request, options, command, cold=False)
 
@@ -133,7 +142,7 @@ def gathers(options: argparse.Namespace, command: str) -> int:
 
     def request() -> GatherRequest:
         return GatherRequest(
-            **_common(options),
+            **common(options),
             batch_sizes=_integers(options.batch_sizes, "batch size"),
             n_rows=options.rows,
             n_features=options.features,
@@ -143,7 +152,8 @@ def gathers(options: argparse.Namespace, command: str) -> int:
     return _run(request, options, command, cold=False)
 
 
-def _common(options: argparse.Namespace) -> dict[str, Any]:
+def common(options: argparse.Namespace) -> dict[str, Any]:
+    """Return the fields that all requests have."""
     peers = {"all": None, "none": ()}.get(options.peers, _words(options.peers))
     return {
         "threads": _integers(options.threads, "number of threads"),
@@ -172,9 +182,22 @@ def _data(options: argparse.Namespace) -> dict[str, Any]:
 
 
 def _run(request: Callable[[], Request], options: argparse.Namespace, command: str, *, cold: bool) -> int:
+    from fastopt.study.folder import claim
+
+    return measure(request, lambda: claim(options.out, options.command), options, command, cold=cold)
+
+
+def measure(
+    request: Callable[[], Request],
+    place: Callable[[], Path],
+    options: argparse.Namespace,
+    command: str,
+    *,
+    cold: bool = False,
+) -> int:
+    """Measure what `request` says into the folder that `place` makes once that is clear, and return the exit code."""
     from fastopt import plugins
     from fastopt.bench.protocol import Protocol
-    from fastopt.study.folder import claim
 
     for file in options.plugin:
         plugins.load(file)
@@ -192,7 +215,7 @@ def _run(request: Callable[[], Request], options: argparse.Namespace, command: s
     )
     if not plan:
         raise ConfigError("nothing to measure: no contender was made for these cases")
-    return _measure(wanted, plan, protocol, claim(options.out, options.command), command, selftest=options.selftest)
+    return _measure(wanted, plan, protocol, place(), command, selftest=options.selftest)
 
 
 def _measure(

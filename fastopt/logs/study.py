@@ -15,10 +15,11 @@ from typing import Any
 
 import numpy as np
 
-from fastopt.analysis.hits import Hit, best_held, find_hit
+from fastopt.analysis.hits import best_held, find_hit
 from fastopt.errors import ConfigError, DataError
 from fastopt.logs.table import LoggedRun
 from fastopt.records import Writer
+from fastopt.streak import Hit
 
 METRIC = "validation_loss"  # the column of the curves that holds the loss of a log
 Cell = tuple[str, int]

@@ -10,6 +10,7 @@ from fastopt.report.cells import STATUSES, Cell, best_cells, cells, has_accuracy
 from fastopt.report.facts import flatten, when
 from fastopt.report.findings import findings
 from fastopt.report.numbers import words
+from fastopt.report.peers import elsewhere
 from fastopt.report.valley import WITHIN
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ def context(records: Records, pictures: list[Figure], table_format: str) -> dict
     return {
         **shared(records, pictures, table_format),
         "findings": findings(records),
+        "elsewhere": elsewhere(records),
         "within": WITHIN,
         **_tables(table),
         **_lost(records),

@@ -60,9 +60,11 @@ def difference(relative: float) -> str:
 
 
 def duration(seconds: float) -> str:
-    """Three significant digits and the unit that fits: 12.3 µs, 4.56 ms, 7.89 s, 2.5 min."""
+    """Three significant digits and the unit that fits: 12.3 µs, 4.56 ms, 7.89 s, 12.5 min, 3.4 h."""
     if math.isnan(seconds) or math.isinf(seconds):
         return NONE
+    if seconds >= 7200:
+        return f"{seconds / 3600:,.1f} h"
     if seconds >= 600:
         return f"{seconds / 60:,.1f} min"
     for unit, size in (("s", 1.0), ("ms", 1e-3), ("µs", 1e-6)):

@@ -15,6 +15,7 @@ from fastopt.report.files import put, replace
 from fastopt.report.goal import page as goal
 from fastopt.report.goal.setting import has_goal
 from fastopt.report.made import Made
+from fastopt.report.peers import frames as peer_frames
 from fastopt.report.render import render
 from fastopt.report.tables import TableFormat, check_format, frames, write_frames
 
@@ -50,4 +51,5 @@ def made(records: Records, table_format: str) -> Made:
     if has_goal(records):
         return goal.made(records, table_format)
     pictures = figures(records, cells(records))
-    return Made(pictures, "report", context(records, pictures, table_format), frames(records))
+    filling = context(records, pictures, table_format)
+    return Made(pictures, "report", filling, frames(records) | peer_frames(filling["elsewhere"]))

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import math
 from pathlib import Path
 from statistics import median
 
@@ -17,8 +18,10 @@ from fastopt.analysis.hits import best_held
 from fastopt.bench.machine import environment
 from fastopt.errors import ConfigError
 from fastopt.records import Records
+from fastopt.study import work
 from fastopt.study.config import StudyConfig
 from fastopt.study.done import look_back
+from fastopt.study.folder import SETTINGS
 from fastopt.study.loss_course import LossCourse
 from fastopt.study.plan import Study, plan
 from fastopt.study.runner import Observer, Runner
@@ -40,10 +43,18 @@ def needs_value(config: StudyConfig) -> bool:
     return config.goal in METRICS
 
 
+def cost_s(study: Study) -> float:
+    """Return about how many seconds it takes to find the value; 0 where it is given."""
+    if not needs_value(study.config):
+        return 0.0
+    own = plan(_config(study), study.dataset)
+    return sum(_Apart(own).n_runs * work.run_s(own, cell) for cell in own.cells)
+
+
 def with_value(study: Study, folder: Path, observer: Observer) -> Study:
     """Return the study with the value of its goal, which is found, or read where it was found before.
 
-    Raises ConfigError where no run of the baseline came to an end.
+    Raises ConfigError where no run of the baseline held any value, and where the budget was spent before its end.
     """
     metric = study.config.goal
     if metric is None or not needs_value(study.config):
@@ -57,22 +68,38 @@ def with_value(study: Study, folder: Path, observer: Observer) -> Study:
         if "config" not in found.meta:
             writer.meta(environment=environment(), **own.facts())
         if not done.finished:
-            Runner(own, writer, observer, done, course=_Apart(own)).run()
-    value = reached(records.read(place), metric)
+            Runner(own, writer, observer, done, course=_Apart(own), budget_s=_share_s(study)).run()
+    found = records.read(place)
+    if found.meta["status"] == "budget":
+        raise ConfigError(
+            f"the budget of {study.config.budget} was spent on finding a value for the goal: set a larger one in "
+            f"{folder / SETTINGS}, then fastopt compare --resume {folder}"
+        )
+    value = reached(found, metric)
     return plan(dataclasses.replace(study.config, goal=f"{metric}={value:.6g}"), study.dataset)
 
 
 def reached(found: Records, metric: str) -> float:
-    """Return the median of the best value of `metric` that the final runs held; raises ConfigError for none."""
-    final = found.runs[(found.runs["phase"] == "final") & (found.runs["status"] == "finished")]
+    """Return the median of the best value of `metric` that the final runs held; raises ConfigError for none.
+
+    A run that diverged held what it held before.
+    """
+    final = found.runs[(found.runs["phase"] == "final") & found.runs["status"].isin(["finished", "diverged"])]
     looks = found.curves[found.curves["run_id"].isin(list(final["run_id"]))]
     rises, in_a_row = METRICS[metric], Goal(metric, 0.0).in_a_row
     held = [best_held(rows[metric].to_numpy(), in_a_row, rises=rises) for _, rows in looks.groupby("run_id")]
-    if not held:
+    if not held or not math.isfinite(median(held)):
         raise ConfigError(
-            f"no run of the baseline, {OPTIMIZER} at the middle batch size, came to an end: name a value: {metric}=0.4"
+            f"no run of the baseline, {OPTIMIZER} at the middle batch size, held any {metric}: name a value: "
+            f"{metric}=0.4"
         )
     return median(held)
+
+
+def _share_s(study: Study) -> float | None:
+    """The seconds of the budget that may go to the baseline: what is left beside the timing pass and one run."""
+    budget = study.config.budget_s
+    return None if budget is None else budget - work.least_s(study)
 
 
 def _config(study: Study) -> StudyConfig:

@@ -10,4 +10,4 @@ from fastopt.study.plan import Study
 
 def course_of(study: Study) -> Course:
     """Return the course of a study."""
-    return LossCourse(study) if study.goal is None else GoalCourse(study)
+    return LossCourse(study) if study.config.goal is None else GoalCourse(study)

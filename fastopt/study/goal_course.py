@@ -19,7 +19,7 @@ import math
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from fastopt.analysis.hits import Hit
+from fastopt.streak import Hit
 from fastopt.study import search, waves
 from fastopt.study.config import SEARCH_SEED
 from fastopt.study.course import Course, confirming, known
@@ -127,8 +127,8 @@ class GoalCourse(Course):
 
     def _search(self, cell: Cell, results: Results) -> tuple[list[Trial], bool]:
         """Return the search trials until the first that has not ended, and whether all have."""
-        cutoff = self._first_cutoff(cell, results)
-        if cutoff == 0:
+        told, cutoff = self._first_cutoff(cell, results)
+        if not told:
             return [], False
         trials: list[Trial] = []
         for wave in range(len(waves.sizes(self.study.config.tune))):
@@ -149,18 +149,16 @@ class GoalCourse(Course):
         fewest = min((results[trial].steps for trial in trials if trial in results), default=math.inf)
         return math.ceil(waves.CUTOFF * fewest) if math.isfinite(fewest) else None
 
-    def _first_cutoff(self, cell: Cell, results: Results) -> int | None:
-        """Return the cutoff that the middle batch size tells: None where it tells none, 0 as long as it is searched."""
+    def _first_cutoff(self, cell: Cell, results: Results) -> tuple[bool, int | None]:
+        """Return whether the middle batch size can tell yet, and the cutoff that it tells: None where it has none."""
         middle = self.middle(cell)
         if middle == cell:
-            return None
+            return True, None
         trials, complete = self._search(middle, results)
         cutoff = self._cutoff(trials, results)
-        if not complete:
-            return 0
-        if cutoff is None or cell.batch_size >= middle.batch_size:
-            return cutoff
-        return math.ceil(cutoff * middle.batch_size / cell.batch_size)
+        if cutoff is not None and cell.batch_size < middle.batch_size:
+            cutoff = math.ceil(cutoff * middle.batch_size / cell.batch_size)
+        return complete, cutoff
 
 
 def point_of(trial: Trial) -> Point:

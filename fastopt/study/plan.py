@@ -18,7 +18,7 @@ from fastopt.training import models
 from fastopt.training.budget import steps_in
 from fastopt.training.checksums import file_sha256
 from fastopt.training.datasets import Dataset
-from fastopt.training.doors import check_goal
+from fastopt.training.doors import check_goal, check_metric
 from fastopt.training.goal import METRICS, Goal
 from fastopt.training.models import Model
 from fastopt.training.schedules import Schedule, make_schedule
@@ -165,6 +165,8 @@ def plan(config: StudyConfig, dataset: Dataset) -> Study:
     ranges = {name: given.get(name) or learning_rate_range(name) for name in names}
     study = Study(config, dataset, model, cells, ranges, tuple(_digest(path) for path in config.plugin))
     check_goal(study.goal, dataset)
+    if config.goal in METRICS:  # its value is not known yet
+        check_metric(f"goal {config.goal}", config.goal, dataset)
     for cell in cells[: len(sizes)]:
         study.schedule.rate(1.0, 1, 1, study.total_steps(cell))  # raises where the run is too short for it, or endless
     return study

@@ -51,6 +51,7 @@ class Runner:
 
     executor    where trials run; None: threads of this process
     course      which runs are due; None: as the study says
+    budget_s    seconds that are left for it; None: the budget of the study
     clock       gives the seconds that a budget is counted in; for tests
     """
 
@@ -63,6 +64,7 @@ class Runner:
         *,
         executor: Executor | None = None,
         course: Course | None = None,
+        budget_s: float | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.study, self.writer, self.observer, self.done = study, writer, observer, done
@@ -72,6 +74,7 @@ class Runner:
         self.ready: dict[Trial, None] = {}  # due and not begun, in the order in which they became due
         self.begun: set[Trial] = set()
         self.planned = dict.fromkeys(study.cells, self.course.n_runs)
+        self.budget_s = study.config.budget_s if budget_s is None else budget_s
         self._clock, self._start = clock, clock()
 
     def run(self) -> None:
@@ -150,11 +153,10 @@ class Runner:
 
     def _seconds_left(self) -> float:
         """The seconds until the budget must go to the timing pass; without a budget there is no end to them."""
-        budget = self.study.config.budget_s
-        if budget is None:
+        if self.budget_s is None:
             return math.inf
         spent = self._clock() - self._start
-        return budget - spent - work.timing_pass_s(self.study, max(map(self._rounds_left, self.study.cells)))
+        return self.budget_s - spent - work.timing_pass_s(self.study, max(map(self._rounds_left, self.study.cells)))
 
     def _record(self, trial: Trial, record: Mapping[str, Any], curve: Iterable[Mapping[str, Any]]) -> None:
         self.writer.run(record, curve)
@@ -199,11 +201,11 @@ class Runner:
             return True
         self.observer.stage("timing")
         timed = TimingPass(self.study, points, self._blocks_done, {cell: self._rounds_done(cell) for cell in points})
-        budget, whole = self.study.config.budget_s, True
+        whole = True
         with contextlib.closing(timed.rounds()) as rounds:
             for blocks in rounds:
                 self.writer.timing(*blocks)
-                if budget is not None and self._clock() - self._start > budget:
+                if self.budget_s is not None and self._clock() - self._start > self.budget_s:
                     whole = any(block["round"] == self.study.config.timing_rounds for block in blocks)
                     break
         self.writer.meta(untimed=timed.failures)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 
+from fastopt.records import STEP_PHASES
 from fastopt.study.plan import Cell, Study
 
 # A timed block lasts at least this long: thousands of times the clock's resolution and the cost of a call.
@@ -26,9 +27,6 @@ LONGEST_EPOCH_S = 0.05
 SLICE_S = 0.02
 LEAST_STEPS = 8
 
-# The phases of a step, each of which is left out once in every round of a study with a goal.
-PHASES = ("order", "model", "update")
-
 # A measuring process does so many rounds; it starts, reads the data and loads what it runs in so many seconds.
 ROUNDS_PER_PROCESS = 3
 START_S = 4.0
@@ -40,7 +38,7 @@ def run_s(study: Study, cell: Cell) -> float:
     bounds = [] if seconds is None else [seconds]
     if samples is not None:
         epochs = samples / study.dataset.train.size
-        bounds.append((epochs if study.goal is None else min(epochs, EXPECTED_EPOCHS)) * _epoch_s(study, cell))
+        bounds.append((epochs if study.config.goal is None else min(epochs, EXPECTED_EPOCHS)) * _epoch_s(study, cell))
     return min(bounds) / study.config.side_by_side
 
 
@@ -56,6 +54,12 @@ def timing_pass_s(study: Study, rounds: int) -> float:
     return starts + sum(timing_s(study, cell, rounds) for cell in study.cells)
 
 
+def least_s(study: Study) -> float:
+    """Return how long a study takes at the least: its timing pass, and one run of its longest cell."""
+    run = max(run_s(study, cell) for cell in study.cells) * study.config.side_by_side
+    return timing_pass_s(study, study.config.timing_rounds) + run
+
+
 def block_s(study: Study, cell: Cell) -> float:
     """Return how long a timed block of a cell takes."""
     unit = _epoch_s(study, cell)
@@ -66,7 +70,7 @@ def block_s(study: Study, cell: Cell) -> float:
 
 def left_out(study: Study) -> tuple[str, ...]:
     """Return what is left out of the blocks that a cell has in a round: nothing, and where a goal is set each phase."""
-    return ("",) if study.goal is None else ("", *PHASES)
+    return ("",) if study.config.goal is None else ("", *STEP_PHASES)
 
 
 def slice_steps(study: Study, cell: Cell) -> int:

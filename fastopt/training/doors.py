@@ -14,6 +14,7 @@ from fastopt.errors import ArrayError, ConfigError, unknown_name
 from fastopt.training import datasets
 from fastopt.training.datasets import Dataset
 from fastopt.training.datasets.arrays import check_finite
+from fastopt.training.driver import chunks_for
 from fastopt.training.goal import Goal
 from fastopt.training.models import Model
 from fastopt.training.schedules import Schedule, make_schedule
@@ -22,8 +23,9 @@ TRAINING_BACKENDS = ("auto", "parallel", "serial")
 REDUCTIONS = ("mean", "sum")
 ON_DIVERGENCE = ("stop", "retry")
 
-# Parameters x rows of a batch from which the two parallel regions of a step pay for themselves on 2 cores of a Zen 5:
-# at 80 000 serial and parallel were equal, at 150 000 parallel took 0.8 of the time, at 300 000 0.7 (2026-11-21).
+# Parameters x rows of a batch from which parallel regions of a step pay for themselves on 2 cores of a Zen 5: at 80 000
+# serial and parallel were equal, at 150 000 parallel took 0.8 of the time, at 300 000 0.7. A batch that is one chunk
+# has only its update spread: 100 000 parameters took 1.0 (Adam) and 1.2 (SGD), 200 000 0.85 and 0.95 (2026-11-21).
 PARALLEL_WORK = 150_000
 
 
@@ -62,7 +64,8 @@ def resolve_backend(backend: str, model: Model, batch_size: int, threads: int) -
     if backend not in TRAINING_BACKENDS:
         raise unknown_name("training backend", backend, TRAINING_BACKENDS)
     if backend == "auto":
-        return threads > 1 and batch_size * model.n_params >= PARALLEL_WORK
+        spread = model.n_params * (batch_size if chunks_for(batch_size) > 1 else 1)
+        return threads > 1 and spread >= PARALLEL_WORK
     return backend == "parallel"
 
 
@@ -106,7 +109,7 @@ def check_goal(goal: Any, dataset: Dataset) -> Goal | None:
         return None
     if not isinstance(wanted, Goal):
         raise ConfigError(f"goal must be a text such as validation_loss=0.4, or a fastopt.Goal, got {goal!r}")
-    _check_metric(f"goal {wanted}", wanted.metric, dataset)
+    check_metric(f"goal {wanted}", wanted.metric, dataset)
     return wanted
 
 
@@ -115,11 +118,12 @@ def check_schedule(schedule: Any, dataset: Dataset) -> Schedule:
     made = make_schedule(schedule)
     plateau = made.plateau()
     if plateau is not None:
-        _check_metric(f"schedule {made}", plateau.metric, dataset)
+        check_metric(f"schedule {made}", plateau.metric, dataset)
     return made
 
 
-def _check_metric(what: str, metric: str, dataset: Dataset) -> None:
+def check_metric(what: str, metric: str, dataset: Dataset) -> None:
+    """Raise ConfigError where `metric` cannot be worked out on the data set; `what` asks for it."""
     if metric.startswith("validation") and not dataset.validation.size:
         raise ConfigError(f'{what} needs validation rows, data set "{dataset.name}" has none: take train_loss')
     if metric.endswith("accuracy") and not dataset.n_classes:

@@ -7,7 +7,8 @@ import pytest
 
 from fastopt.analysis.advice import suggestions
 from fastopt.analysis.chain import Observed, chain
-from fastopt.analysis.hits import Hit
+from fastopt.analysis.resample import resampled_times
+from fastopt.streak import Hit
 
 SIZES = (1, 4, 16, 64, 256)
 S_MIN, B_CRIT, FIXED_S, ROW_S = 200.0, 32.0, 1e-4, 2e-6
@@ -26,7 +27,7 @@ def observed(noise=0.05, seeds=6, rounds=7, sizes=SIZES, seed=0, update_share=0.
         hits = {one: Hit(value / 1.09, value * 1.09) for one, value in enumerate(true)}
         times = (FIXED_S + size * ROW_S) * np.exp(rng.normal(0, 0.01, rounds))
         searched = [steps(size) * factor for factor in (1.0, 1.1, 2.0, math.inf)]
-        found[size] = Observed(hits, dict(enumerate(true)), searched, list(times), update_share)
+        found[size] = Observed(hits, dict(enumerate(true)), searched, [[time_s] for time_s in times], update_share)
     return found
 
 
@@ -119,3 +120,24 @@ def test_with_one_candidate_left_another_seed_narrows_it():
 
 def test_nothing_is_suggested_where_nothing_is_known():
     assert suggestions(chain({8: Observed({}, {})}), {}, {}) == []
+
+
+def test_times_of_one_process_are_no_independent_witnesses():
+    rng = np.random.default_rng(2)
+    luck = rng.normal(0.0, 0.1, 4)
+    alike = [list(1e-4 * np.exp(one + rng.normal(0.0, 0.005, 3))) for one in luck]
+    apart = [[time_s] for launch in alike for time_s in launch]
+    bounds = [np.quantile(resampled_times(times, 4_000, 0)[1:], [0.025, 0.975]) for times in (alike, apart)]
+    (low, high), (inner_low, inner_high) = bounds
+    assert low <= inner_low < inner_high <= high
+    assert high - low > 1.2 * (inner_high - inner_low)
+
+
+def test_resampled_times_begin_with_the_median_and_are_of_what_was_measured():
+    launches = [[1.0, 2.0, 3.0], [10.0], [4.0, 5.0]]
+    found = resampled_times(launches, 500, 1)
+    assert found.shape == (501,)
+    assert found[0] == 3.5
+    assert 1.0 <= found.min() < found.max() <= 10.0
+    np.testing.assert_array_equal(found, resampled_times(launches, 500, 1))
+    assert set(resampled_times([[7.0]], 50, 0)) == {7.0}

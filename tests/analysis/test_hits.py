@@ -5,8 +5,9 @@ import math
 import numpy as np
 import pytest
 
-from fastopt.analysis.hits import Hit, expected_running_time, find_hit
+from fastopt.analysis.hits import expected_running_time, find_hit
 from fastopt.errors import ConfigError
+from fastopt.streak import Hit
 
 STEPS = [1, 2, 4, 8, 16]
 

@@ -5,10 +5,10 @@ import math
 import numpy as np
 import pytest
 
-from fastopt.analysis.hits import Hit
 from fastopt.analysis.optimum import affine_optimum, optimum, with_faster_part
 from fastopt.analysis.resample import drawn_hits, draws, resampled_medians, shares, tuning_factors
 from fastopt.errors import ConfigError
+from fastopt.streak import Hit
 
 SIZES = [2**k for k in range(11)]
 S_MIN, B_CRIT, FIXED_S, RATE = 100.0, 64.0, 1e-4, 1e6

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from fastopt.analysis import steps as curves
-from fastopt.analysis.hits import Hit
 from fastopt.analysis.steps import Regime, StepsCurve
 from fastopt.errors import ConfigError
+from fastopt.streak import Hit
 
 SIZES = [2**k for k in range(13)]
 

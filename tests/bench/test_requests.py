@@ -7,7 +7,7 @@ import pytest
 from fastopt.bench import requests
 from fastopt.bench.contenders import find
 from fastopt.bench.protocol import Measuring, Protocol
-from fastopt.bench.requests import EpochRequest, GatherRequest, OrderRequest, UpdateRequest, request_from, size
+from fastopt.bench.requests import EpochRequest, GatherRequest, OrderRequest, UpdateRequest, size
 from fastopt.errors import ConfigError
 from fastopt.measurements import PEER, TIMED
 
@@ -76,8 +76,10 @@ def test_small_batches_have_fewer_rows_so_that_an_epoch_stays_short():
 
 
 @pytest.mark.parametrize("request_", EVERY_KIND, ids=lambda request: request.kind)
-def test_a_request_is_json_and_comes_back(request_):
-    assert request_from(json.loads(json.dumps(request_.record()))) == request_
+def test_a_request_is_recorded_with_its_kind(request_):
+    record = json.loads(json.dumps(request_.record()))
+    assert record.pop("kind") == request_.kind
+    assert {name: tuple(v) if isinstance(v, list) else v for name, v in record.items()} == vars(request_)
 
 
 @pytest.mark.parametrize(
@@ -92,8 +94,6 @@ def test_a_request_is_json_and_comes_back(request_):
         (lambda: updates(dtype="float16").plan(), "dtype must be"),
         (lambda: epochs(batch_sizes=(0,)).plan(), "batch_size must be"),
         (lambda: epochs(model="cnn").plan(), 'unknown model of an epoch case "cnn"'),
-        (lambda: request_from({"kind": "abacus"}), 'unknown kind of measurement "abacus"'),
-        (lambda: request_from({"kind": "update", "colour": "red"}), 'not a request of kind "update"'),
     ],
 )
 def test_what_cannot_be_measured_is_refused_in_one_line(make, message):

@@ -75,6 +75,14 @@ def test_a_dry_run_says_what_would_be_run_and_runs_nothing(tmp_path, flags):
     assert content(tmp_path) == {}
 
 
+def test_a_dry_run_knows_the_search_for_a_goal_without_a_value(tmp_path):
+    asked = [word.replace("train_loss=0.5", "train_loss") for word in SMALL]
+    text = "\n".join(succeeded(fastopt(tmp_path, *asked, "--dry-run")))
+    assert "goal: the train_loss that tuned sgd reaches at the middle batch size, found first" in text
+    assert "budget 1s is too small" in complaint(fastopt(tmp_path, *asked, "--budget", "1s", "--dry-run"))
+    assert content(tmp_path) == {}
+
+
 def test_a_dry_run_of_a_comparison_without_a_goal(tmp_path):
     assert any("24 cells" in line for line in succeeded(fastopt(tmp_path, "compare", "--dry-run")))
     assert content(tmp_path) == {}

@@ -1,5 +1,6 @@
 """What was put into a study towards a goal comes out of its analysis: laws, times, B*, and what is missing."""
 
+import itertools
 import math
 import sqlite3
 from pathlib import Path
@@ -67,6 +68,24 @@ def test_hits_lie_between_two_looks(study):
         assert 0 < hit.after < hit.by
         assert hit.by / hit.after < 1.3
     assert cell.reached == 6
+
+
+def test_times_are_taken_together_by_the_process_that_measured_them(study):
+    cell = of(study, "adam", 16)
+    assert [len(times) for times in cell.observed.step_s] == [3, 3, 1]
+    assert sorted(itertools.chain(*cell.observed.step_s)) == sorted(cell.step_times_s.values())
+    assert cell.step_time_s == study.chains["adam"].step_s[16]
+    assert cell.step_time_s.low < cell.step_time_s.median < cell.step_time_s.high
+
+
+def test_where_processes_are_not_recorded_each_time_stands_for_itself(tmp_path):
+    folder = goal_store(tmp_path / "study")
+    connection = sqlite3.connect(folder / "records.sqlite")
+    with connection:
+        connection.execute("UPDATE timings SET launch = NULL")
+    connection.close()
+    cell = of(GoalStudy(read(folder)), "adam", 16)
+    assert [len(times) for times in cell.observed.step_s] == [1] * 7
 
 
 def test_runs_that_miss_are_in_the_medians_and_in_the_expected_steps(tmp_path):

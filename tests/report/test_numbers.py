@@ -28,8 +28,8 @@ def test_numbers_as_text() -> None:
     assert [number(x) for x in (0.07134, 25140, 3.1e-5, 1234.5, math.inf, math.nan, 0.1)] == [
         "0.0713", "25,140", "3.1e-5", "1,234", "diverged", "-", "0.100",
     ]  # fmt: skip
-    assert [duration(x) for x in (1.5e-7, 2.25e-6, 0.00456, 7.891, 1200)] == [
-        "150 ns", "2.25 µs", "4.56 ms", "7.89 s", "20.0 min",
+    assert [duration(x) for x in (1.5e-7, 2.25e-6, 0.00456, 7.891, 1200, 45_000)] == [
+        "150 ns", "2.25 µs", "4.56 ms", "7.89 s", "20.0 min", "12.5 h",
     ]  # fmt: skip
     assert [memory(x) for x in (512, 12_345, 4.56e6, 999.9e6, 2.5e9, math.nan)] == [
         "512 B", "12.3 kB", "4.56 MB", "1.00 GB", "2.50 GB", "-",

@@ -1,6 +1,7 @@
 """A study towards a goal on real data: it ends there, whatever its workers, breaks and budgets."""
 
 import contextlib
+import functools
 import itertools
 import math
 
@@ -9,7 +10,7 @@ import pytest
 from fastopt import records, report
 from fastopt.analysis.hits import find_hit
 from fastopt.errors import ConfigError
-from fastopt.study import work
+from fastopt.study import baseline, work
 from fastopt.study.ahead import check_ahead
 from fastopt.study.baseline import with_value
 from fastopt.study.config import StudyConfig
@@ -38,14 +39,14 @@ def study(**settings):
     return plan(StudyConfig(**TINY | settings), DIGITS)
 
 
-def run(folder, observer=None, clock=None, **settings):
+def run(folder, observer=None, clock=None, budget_s=None, **settings):
     """Run a tiny study, or go on with it, and return its records."""
     wanted = study(**settings)
     with contextlib.closing(records.Writer(folder)) as writer:
         done = look_back(wanted, records.read(folder))
         writer.meta(environment={"fastopt": wanted.identity["fastopt"]}, **wanted.facts())
         clocked = {} if clock is None else {"clock": clock}
-        Runner(wanted, writer, observer or Recorder(), done, **clocked).run()
+        Runner(wanted, writer, observer or Recorder(), done, budget_s=budget_s, **clocked).run()
     return records.read(folder)
 
 
@@ -192,6 +193,7 @@ def test_progress_comes_to_an_end(tmp_path):
         ({"goal": "train_loss=100"}, ["train_loss=100", "met before the first step", "harder"]),
         ({"goal": "validation_accuracy=0.01"}, ["met before the first step"]),
         ({"budget": "1s"}, ["--budget 1s", "too small", "give", "or more"]),
+        ({"goal": "train_loss", "budget": "1s"}, ["--budget 1s", "too small", "the value of the goal"]),
     ],
 )
 def test_what_can_be_known_to_be_wrong_is_said_before_the_first_run(settings, words):
@@ -253,6 +255,41 @@ def test_a_goal_without_a_value_is_what_tuned_sgd_reaches_at_the_middle_batch_si
 def max_of_two(losses):
     """The lowest loss that was held at two looks in a row."""
     return min(max(one, other) for one, other in itertools.pairwise(losses))
+
+
+def test_what_a_baseline_took_is_gone_from_the_budget(tmp_path):
+    found = run(tmp_path, clock=lambda: 0.0, budget_s=1.0, budget="1h", timing_rounds=1)
+    assert found.meta["status"] == "budget"
+    assert not len(found.runs)
+
+
+def test_a_budget_that_a_baseline_uses_up_is_refused_and_a_larger_one_goes_on(tmp_path, monkeypatch):
+    asked = study(goal="train_loss", budget="1h")
+    hurried = functools.partial(Runner, clock=Hurried(6, 3_700.0))
+    monkeypatch.setattr(baseline, "Runner", hurried)
+    with pytest.raises(ConfigError, match="budget of 1h was spent on finding a value"):
+        with_value(asked, tmp_path, Recorder())
+    n_runs = len(records.read(tmp_path / "baseline").runs)
+    monkeypatch.undo()
+    assert with_value(asked, tmp_path, Recorder()).goal.metric == "train_loss"
+    assert len(records.read(tmp_path / "baseline").runs) > n_runs
+
+
+def test_baseline_runs_that_diverged_hold_what_they_held_before(tmp_path):
+    kept = with_value(study(goal="train_loss", length=Budget(epochs=4)), tmp_path, Recorder()).goal.value
+    found = records.read(tmp_path / "baseline")
+    worst = found.runs[found.runs["phase"] == "final"].set_index("run_id")["train_loss"].idxmax()
+    found.runs.loc[found.runs["run_id"] == worst, "status"] = "diverged"
+    found.curves.loc[(found.curves["run_id"] == worst) & (found.curves["point"] > 3), "train_loss"] = math.nan
+    assert baseline.reached(found, "train_loss") == pytest.approx(kept, rel=1e-5)  # it was the worst, and still is
+    found.runs.loc[found.runs["phase"] == "final", "status"] = "failed"
+    with pytest.raises(ConfigError, match="held any train_loss: name a value"):
+        baseline.reached(found, "train_loss")
+
+
+def test_the_metric_of_a_goal_without_a_value_must_suit_the_data():
+    with pytest.raises(ConfigError, match="goal validation_accuracy: data set"):
+        plan(StudyConfig(goal="validation_accuracy", model="linear", batch_sizes=("8",)), make_linear(200))
 
 
 def test_a_study_that_has_a_value_needs_no_baseline(tmp_path):

@@ -443,7 +443,7 @@ def test_a_loss_is_checked_in_every_chunk(parallel):
         assert run.steps == 0
 
 
-@pytest.mark.parametrize(("batch_size", "chunks"), [(8, 2), (9, 2), (23, 2)])
+@pytest.mark.parametrize(("batch_size", "chunks"), [(20, 2), (21, 2), (23, 2)])
 def test_the_squares_are_those_of_the_last_batch_and_of_its_chunks(batch_size, chunks):
     data = small(23)
     run = make(data, SGD(0.0), batch_size)

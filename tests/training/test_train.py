@@ -294,11 +294,13 @@ def test_full_is_one_step_an_epoch():
 
 
 def test_auto_takes_threads_where_the_work_is_worth_it():
-    small, large = (type("Network", (), {"n_params": n}) for n in (2_000, 100_000))
-    assert resolve_backend("auto", large, 2, 2)
+    small, large, huge = (type("Network", (), {"n_params": n}) for n in (2_000, 100_000, 200_000))
+    assert resolve_backend("auto", large, 32, 2)
     assert resolve_backend("auto", small, 128, 2)
     assert not resolve_backend("auto", small, 32, 2)
     assert not resolve_backend("auto", large, 128, 1)
+    assert not resolve_backend("auto", large, 8, 2)  # of one chunk the update alone is spread
+    assert resolve_backend("auto", huge, 8, 2)
 
 
 # --- Ends -------------------------------------------------------------------------------------------------------------

@@ -10,11 +10,13 @@ from fastopt.report.curves import curves
 from fastopt.report.findings.claims import epoch_time, equal_budget_loss
 from fastopt.report.findings.finding import Finding, Kind
 from fastopt.report.findings.method import method
+from fastopt.report.findings.peers import peer_sentences
 from fastopt.report.findings.robustness import robustness
 from fastopt.report.findings.state import missing
 from fastopt.report.findings.trouble import trouble
 from fastopt.report.findings.way import way_to_a_loss
 from fastopt.report.findings.winner import best_batch_sizes, winner
+from fastopt.report.peers import elsewhere
 from fastopt.report.setting import shared_clock, untuned
 
 __all__ = ["Finding", "Kind", "findings"]
@@ -24,8 +26,9 @@ def findings(records: Records) -> list[Finding]:
     """Return what was found, the most important first; never empty."""
     table = cells(records)
     mind = [*missing(records, table), *trouble(records, table), *method(records, table)]
+    beside = peer_sentences(elsewhere(records))
     if not any(cell.losses for cell in table):
-        return [*mind, *epoch_time(table), *robustness(table)]
+        return [*mind, *epoch_time(table), *robustness(table), *beside]
     reason = untuned(records, table)
     found = [*winner(records, table, reason or shared_clock(records)), *epoch_time(table)]
     if reason:
@@ -34,4 +37,4 @@ def findings(records: Records) -> list[Finding]:
     else:
         found += [*equal_budget_loss(records, table), *way_to_a_loss(table, curves(records))]
         found += best_batch_sizes(table)
-    return [*found, *robustness(table), *mind]
+    return [*found, *robustness(table), *beside, *mind]

@@ -15,11 +15,12 @@ import numpy as np
 import numpy.typing as npt
 
 from fastopt.analysis.chain import Chain, Observed, chain
-from fastopt.analysis.hits import Hit, find_hit
+from fastopt.analysis.hits import find_hit
 from fastopt.records import Records
 from fastopt.report.cells import Key, Rows
 from fastopt.report.goal.results import GoalCell
 from fastopt.report.goal.setting import goal, rises
+from fastopt.streak import Hit
 
 Floats = npt.NDArray[np.float64]
 

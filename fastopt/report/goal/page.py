@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from fastopt.records import Records
+from fastopt.records import STEP_PHASES, Records
 from fastopt.report import prose
 from fastopt.report.context import shared
 from fastopt.report.goal import prose as own
 from fastopt.report.goal.figures import goal_figures
-from fastopt.report.goal.results import PHASES
 from fastopt.report.goal.setting import from_logs, goal_words
 from fastopt.report.goal.study import GoalStudy
 from fastopt.report.goal.tables import laws, summary
 from fastopt.report.made import Made
+from fastopt.report.peers import frames as peer_frames
 
 
 def made(records: Records, table_format: str) -> Made:
@@ -23,10 +23,11 @@ def made(records: Records, table_format: str) -> Made:
     filling = common | {
         "goal": goal_words(records),
         "findings": study.findings,
+        "elsewhere": study.elsewhere,
         "cells": table,
         "chains": found,
         "noise": noise,
-        "phases": PHASES,
+        "phases": STEP_PHASES,
         "fastest": {name: chain.optimum.best for name, chain in found.items() if chain.optimum is not None},
         "reading": own.how_to_read(records),
         "measured": own.measured(records),
@@ -34,11 +35,12 @@ def made(records: Records, table_format: str) -> Made:
         "maker": "analyse" if from_logs(records) else "compare",
         "title": str(records.meta["dataset"]["name"]) if from_logs(records) else common["title"],
         "shown": {
-            "shares": any(cell.without_s[phase] for cell in table for phase in PHASES),
+            "shares": any(cell.without_s[phase] for cell in table for phase in STEP_PHASES),
             "noise": bool(noise),
         },
         "limits": own.limits(records),
     }
     frames = {"runs": records.runs, "curves": records.curves, "timings": records.timings}
     frames |= {"summary": summary(table, found, noise), "laws": laws(found)}
+    frames |= peer_frames(study.elsewhere)
     return Made(pictures, "goal", filling, frames)

@@ -83,8 +83,8 @@ def limits(records: Records) -> list[str]:
         "shows for easier ones.",
         f"Tuned is the learning rate{_also(records)}: other hyperparameters are the optimizer's defaults, or what was "
         "given.",
-        "Intervals are of the bootstrap over seeds and tuning trials, and of times over timing rounds. Each is for one "
-        "number; none is widened for the number of comparisons on this page.",
+        "Intervals are of the bootstrap over seeds and tuning trials, and of times over the processes that measured "
+        "them and their rounds. Each is for one number; none is widened for the number of comparisons on this page.",
         "Seconds to the goal are steps times the median time per step: without compilation and without evaluation, "
         "which a training that watches its own loss has to pay too.",
         "Runs side by side trained on serial kernels, steps were timed with the backend that a training by itself "

@@ -15,19 +15,17 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from fastopt.analysis.chain import Chain, Observed, chain
-from fastopt.analysis.hits import Hit
+from fastopt.analysis.chain import Chain, Observed, chain, step_interval
 from fastopt.analysis.noise import NoiseScale, Norms, noise_scale
 from fastopt.bench.contention import Contention
 from fastopt.bench.stats import Interval
-from fastopt.records import Records
+from fastopt.records import STEP_PHASES, Records
 from fastopt.report.blocks import contention_of
 from fastopt.report.cells import Rows, as_float, batch_name, block_s, keyed, known
 from fastopt.report.goal.setting import from_logs
-from fastopt.report.intervals import paired_ratio, ranked_interval
+from fastopt.report.intervals import paired_ratio
 from fastopt.report.valley import same_rate
-
-PHASES = ("order", "model", "update")
+from fastopt.streak import Hit
 
 
 class Tried(NamedTuple):
@@ -59,6 +57,7 @@ class GoalCell:
     ends: Mapping[int, float]  # the steps that each of them took, hit or not
     carried: Mapping[str, Carried]  # by rule
     step_times_s: Mapping[int, float]  # by round
+    launches: Mapping[int, int]  # the process that each round was measured in; a round of a log is one of its own
     without_s: Mapping[str, Mapping[int, float]]  # the same without a phase, by phase
     failures: tuple[str, ...]  # why runs failed: they are misses, but none of the optimizer's
     contention: Contention
@@ -81,7 +80,7 @@ class GoalCell:
 
     @cached_property
     def step_time_s(self) -> Interval:
-        return ranked_interval(self.step_times_s.values())
+        return step_interval(self._by_launch)
 
     def share(self, phase: str) -> float:
         """The share of a step that a phase takes: the median over rounds of what a step takes longer with it."""
@@ -96,13 +95,20 @@ class GoalCell:
         return paired_ratio(ruled, tuned)[0]
 
     @property
+    def _by_launch(self) -> list[list[float]]:
+        found: dict[int, list[float]] = {}
+        for number, time_s in self.step_times_s.items():
+            found.setdefault(self.launches[number], []).append(time_s)
+        return list(found.values())
+
+    @property
     def observed(self) -> Observed:
         """What the analysis wants to know."""
         return Observed(
             hits=self.hits,
             ends=self.ends,
             searched=[tried.steps for tried in self.tried],
-            step_s=list(self.step_times_s.values()),
+            step_s=self._by_launch,
             update_share=self.share("update"),
         )
 
@@ -154,7 +160,8 @@ def _cell(key: tuple[str, str], runs: Rows, timings: Rows, n_train: int, *, logg
         ends={int(run["seed"]): as_float(run["steps"]) for run in final},
         carried=_carried(results),
         step_times_s=_step_times(whole),
-        without_s={phase: _step_times([row for row in timings if row["left_out"] == phase]) for phase in PHASES},
+        launches={int(row["round"]): _launch(row) for row in whole},
+        without_s={phase: _step_times([row for row in timings if row["left_out"] == phase]) for phase in STEP_PHASES},
         failures=tuple(str(run["reason"]) for run in results if run["status"] == "failed"),
         contention=contention_of(timings),
     )
@@ -187,6 +194,12 @@ def _carried(runs: Rows) -> dict[str, Carried]:
         rule: Carried(float(own[0]["learning_rate"]), {int(run["seed"]): hit_of(run) for run in own})
         for rule, own in rules.items()
     }
+
+
+def _launch(row: Mapping[Any, Any]) -> int:
+    """The process that measured a block; where that is not recorded, a round has its own."""
+    launch = as_float(row["launch"])
+    return int(row["round"]) if math.isnan(launch) else int(launch)
 
 
 def _step_times(timings: Rows) -> dict[int, float]:

@@ -11,10 +11,11 @@ from fastopt.report.findings.finding import Finding
 from fastopt.report.goal.findings import goal_findings
 from fastopt.report.goal.ladder import Rung, ladder
 from fastopt.report.goal.results import GoalCell, chains, goal_cells, noise_scales
+from fastopt.report.peers import Elsewhere, elsewhere
 
 
 class GoalStudy:
-    """The cells, the chain of each optimizer, easier goals, noise scales and findings of `records`."""
+    """The cells, the chain of each optimizer, easier goals, noise scales, other libraries and findings of `records`."""
 
     def __init__(self, records: Records) -> None:
         self.records = records
@@ -36,5 +37,9 @@ class GoalStudy:
         return noise_scales(self.records)
 
     @cached_property
+    def elsewhere(self) -> Elsewhere | None:
+        return elsewhere(self.records)
+
+    @cached_property
     def findings(self) -> list[Finding]:
-        return goal_findings(self.records, self.table, self.chains, self.rungs, self.noise)
+        return goal_findings(self.records, self.table, self.chains, self.rungs, self.noise, self.elsewhere)

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 from fastopt.analysis.chain import Chain
 from fastopt.analysis.noise import NoiseScale
 from fastopt.bench.stats import Interval
-from fastopt.report.goal.results import PHASES, GoalCell
+from fastopt.records import STEP_PHASES
+from fastopt.report.goal.results import GoalCell
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -52,7 +53,7 @@ def _row(cell: GoalCell, chain: Chain | None, noise: Mapping[tuple[str, str], No
         regret = cell.regret(rule)
         row |= {f"{rule}_rate": carried.learning_rate, f"{rule}_regret": regret.median}
         row |= {f"{rule}_regret_low": regret.low, f"{rule}_regret_high": regret.high}
-    return row | {f"{phase}_share": cell.share(phase) for phase in PHASES}
+    return row | {f"{phase}_share": cell.share(phase) for phase in STEP_PHASES}
 
 
 def laws(found: Mapping[str, Chain]) -> pd.DataFrame:

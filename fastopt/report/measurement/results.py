@@ -144,13 +144,19 @@ def over_launches(samples: Iterable[Sample]) -> Interval:
     Rounds of one launch share where code lies, so a launch counts once, as it does in `fastopt.bench.verdicts`. Of a
     single launch the interval is of what that process would go on to do, where its rounds can bear one.
     """
-    launches: dict[int, list[float]] = {}
-    for sample in samples:
-        launches.setdefault(sample.launch, []).append(sample.unit_s)
+    launches = by_launch(samples)
     if len(launches) == 1:
         (only,) = launches.values()
         return timing_interval(only)
     return median_interval([float(np.median(times)) for times in launches.values()])
+
+
+def by_launch(samples: Iterable[Sample]) -> dict[int, list[float]]:
+    """Return the seconds per unit of each launch's samples."""
+    launches: dict[int, list[float]] = {}
+    for sample in samples:
+        launches.setdefault(sample.launch, []).append(sample.unit_s)
+    return launches
 
 
 def _of_ceiling(comparison: Comparison, row: Row) -> Interval:

@@ -28,10 +28,12 @@ from fastopt.training.models.memory import address
 VECTOR_BYTES = 64
 
 # Rows and vectors of the tiles. What is left of the rows goes four by four, then each by itself, wide enough that eight
-# sums are under way and do not wait for one another.
+# sums are under way and do not wait for one another; but not wider than the matrix, since a vector of which nothing is
+# there is loaded all the same: a row of 32 numbers took twice the time.
 _ROWS, _VECTORS = 8, 2
 _FEW_ROWS, _FEW_VECTORS = 4, 4
 _ONE_ROW_VECTORS = 8
+_SLIM_VECTORS = 2
 
 _NOTHING_PICKED = np.zeros(1, dtype=np.int64)
 
@@ -205,6 +207,7 @@ def _sweep(name: str, *, picked: bool) -> Any:
     """Return the loops over the tiles of a result; they carry a `name`, see `fastopt.kernels.cpu.named`."""
     many, narrow = _tile(_ROWS, _VECTORS, picked=picked), _tile(_ROWS, 1, picked=picked)
     few, one = _tile(_FEW_ROWS, _FEW_VECTORS, picked=picked), _tile(1, _ONE_ROW_VECTORS, picked=picked)
+    slim = _tile(1, _SLIM_VECTORS, picked=picked)
 
     def sweep(x, layout, index, stride, count, weights, start, start_stride, out):  # type: ignore[no-untyped-def]
         """Fill out (n_rows, n) from weights (count, n); `layout` is that of the rows of x, the rest as in `_tile`."""
@@ -231,7 +234,10 @@ def _sweep(name: str, *, picked: bool) -> Any:
             single = _one_offset(layout, r)
             for j in range(0, n, _ONE_ROW_VECTORS * width):
                 begin, into, left = start + (r * start_stride + j) * size, c + (r * n + j) * size, n - j
-                one(like, x, single, index, stride, w + j * size, n, count, begin, start_stride, into, n, left)
+                if left > _SLIM_VECTORS * width:
+                    one(like, x, single, index, stride, w + j * size, n, count, begin, start_stride, into, n, left)
+                else:
+                    slim(like, x, single, index, stride, w + j * size, n, count, begin, start_stride, into, n, left)
 
     return register_jitable(named(sweep, name))
 

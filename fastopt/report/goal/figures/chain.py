@@ -24,8 +24,8 @@ KEY, TITLE = "chain", "The chain: update, step, steps to the goal, seconds to th
 def chain_figure(table: Sequence[GoalCell], found: Mapping[str, Chain]) -> Figure:
     """What the update takes, t(B), S(B) with its fitted law and the line of perfect scaling, T(B) with its least."""
     caption = (
-        "Medians; bars are 95 % intervals, over timing rounds for times, over seeds and tuning trials for steps. Grey: "
-        "perfect scaling, half the steps for twice the batch. Dashed: the fitted law S(B) = S_min (1 + B_crit / B). "
+        "Medians; bars are 95 % intervals, over timing processes for times, over seeds and tuning trials for steps. "
+        "Grey: perfect scaling, half the steps for twice the batch. Dashed: the fitted law S_min (1 + B_crit / B). "
         "Ring: the batch size B* with the fewest seconds to the goal. A cell whose median run missed the goal has no "
         "point in the lower panels."
     )

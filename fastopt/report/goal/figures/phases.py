@@ -6,10 +6,11 @@ import math
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
+from fastopt.records import STEP_PHASES
 from fastopt.report.figures.axes import batch_axis, grid
 from fastopt.report.figures.figure import Figure, Panel
 from fastopt.report.figures.look import COLOURS
-from fastopt.report.goal.results import PHASES, GoalCell
+from fastopt.report.goal.results import GoalCell
 from fastopt.report.numbers import percent
 
 if TYPE_CHECKING:
@@ -27,14 +28,14 @@ def phases_figure(table: Sequence[GoalCell]) -> Figure:
         "takes longer with it than without: the median over timing rounds. Phases are left out one by one, and what "
         "they have in common belongs to none: they may add up to less than a step."
     )
-    timed = [cell for cell in table if any(cell.without_s[phase] for phase in PHASES)]
+    timed = [cell for cell in table if any(cell.without_s[phase] for phase in STEP_PHASES)]
     if not timed:
         return Figure(key, title, caption, missing="no step was timed without a phase")
     panels = []
     for optimizer in dict.fromkeys(cell.optimizer for cell in timed):
         row = sorted((cell for cell in timed if cell.optimizer == optimizer), key=lambda cell: cell.batch_size)
         alt = f"Shares of a step against batch size for {optimizer}. " + "; ".join(
-            f"{cell.name}: " + ", ".join(f"{NAMES[phase]} {percent(cell.share(phase))} %" for phase in PHASES)
+            f"{cell.name}: " + ", ".join(f"{NAMES[phase]} {percent(cell.share(phase))} %" for phase in STEP_PHASES)
             for cell in row
         )
         panels.append(Panel(optimizer, _draw(row), alt))
@@ -43,7 +44,7 @@ def phases_figure(table: Sequence[GoalCell]) -> Figure:
 
 def _draw(row: Sequence[GoalCell]) -> Callable[[Axes], None]:
     def draw(axes: Axes) -> None:
-        for phase, colour in zip(PHASES, (COLOURS[2], COLOURS[0], COLOURS[1]), strict=True):
+        for phase, colour in zip(STEP_PHASES, (COLOURS[2], COLOURS[0], COLOURS[1]), strict=True):
             points = [(cell.batch_size, 100.0 * cell.share(phase)) for cell in row]
             points = [(x, y) for x, y in points if not math.isnan(y)]
             axes.plot(
@@ -69,7 +70,7 @@ def _frame(timed: Sequence[GoalCell]) -> pd.DataFrame:
     rows = [
         {"optimizer": cell.optimizer, "batch": cell.batch, "batch_size": cell.batch_size}
         | {"step_time_s": cell.step_time_s.median}
-        | {f"{phase}_share": cell.share(phase) for phase in PHASES}
+        | {f"{phase}_share": cell.share(phase) for phase in STEP_PHASES}
         for cell in timed
     ]
     return pd.DataFrame(rows)

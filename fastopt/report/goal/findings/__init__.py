@@ -8,6 +8,7 @@ from fastopt.analysis.chain import Chain
 from fastopt.analysis.noise import NoiseScale
 from fastopt.records import Records
 from fastopt.report.findings.finding import Finding
+from fastopt.report.findings.peers import peer_sentences
 from fastopt.report.goal.findings.chain import chain_sentences
 from fastopt.report.goal.findings.goals import dependence
 from fastopt.report.goal.findings.next_run import next_runs
@@ -17,6 +18,7 @@ from fastopt.report.goal.findings.trouble import missing
 from fastopt.report.goal.findings.winner import winner
 from fastopt.report.goal.ladder import Rung
 from fastopt.report.goal.results import GoalCell
+from fastopt.report.peers import Elsewhere
 
 
 def goal_findings(
@@ -25,6 +27,7 @@ def goal_findings(
     found: Mapping[str, Chain],
     rungs: Sequence[Rung],
     noise: Mapping[tuple[str, str], NoiseScale],
+    beside: Elsewhere | None,
 ) -> list[Finding]:
     """Return the findings in their order on the page: who is there first, why, and what to mind."""
     return [
@@ -34,5 +37,6 @@ def goal_findings(
         *rule_sentences(records, table),
         *dependence(records, rungs),
         *noise_sentences(table, found, noise),
+        *peer_sentences(beside),
         *next_runs(records, table, found),
     ]
