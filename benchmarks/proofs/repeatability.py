@@ -2,7 +2,8 @@
 
 FIRST and SECOND are folders of the same `fastopt kernels`, run some time apart. A row is repeated when its ratio to the
 baseline in the second run lies within the first run's 95 % interval widened by the first run's floor; asked for is that
-90 % of rows are. Writes repeatability.json and repeatability.md.
+90 % of rows are. An interval is for the true ratio, and the second run has noise of its own: what noise alone comes to
+is simulated beside it. Writes repeatability.json and repeatability.md.
 """
 
 from __future__ import annotations
@@ -15,7 +16,10 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from fastopt import measurements
+from fastopt.bench.stats import median_interval
 from fastopt.bench.verdicts import Judgement
 from fastopt.errors import FastoptError
 from fastopt.measurements import Measurement
@@ -66,6 +70,15 @@ def contradicted(row: Repeated) -> bool:
     return set(row.verdicts) == {"faster", "slower"}
 
 
+def by_noise_alone(launches: int, draws: int = 20_000, seed: int = 0) -> float:
+    """Return how often a second run's median lies in the first one's interval if launches are equal normal draws."""
+    rng = np.random.default_rng(seed)
+    first, second = rng.normal(size=(2, draws, launches))
+    bounds = [median_interval(row) for row in first]
+    medians = np.median(second, axis=1)
+    return float(np.mean([at.low <= median <= at.high for at, median in zip(bounds, medians, strict=True)]))
+
+
 def recorded(row: Repeated) -> dict[str, Any]:
     """The row as JSON, null for a bound that is not known."""
     fields = row._asdict() | {"within": row.within}
@@ -77,6 +90,7 @@ def recorded(row: Repeated) -> dict[str, Any]:
 def page(rows: Sequence[Repeated], first: Measurement, second: Measurement) -> str:
     """Return the Markdown page."""
     within, against = sum(row.within for row in rows), sum(map(contradicted, rows))
+    launches = int(first.meta.get("planned_launches") or 0)
     lines = [
         "# Does a measurement come out again?",
         "",
@@ -84,6 +98,9 @@ def page(rows: Sequence[Repeated], first: Measurement, second: Measurement) -> s
         f"{second.meta.get('created', '?')}. The second run's ratio to the baseline lies within the first run's 95 % "
         f"interval, widened by its floor, in **{within} of {len(rows)} rows ({within / len(rows):.1%}; asked: 90 %)**. "
         f"{against} of them were called faster by one run and slower by the other.",
+        "",
+        f"Two runs of {launches} launches between which nothing but normal noise lies agree like this, without any "
+        f"widening, in {by_noise_alone(launches):.1%} of rows (simulated).",
         "",
         "Rows outside:",
         "",

@@ -147,9 +147,11 @@ def elsewhere(records: Records) -> Elsewhere | None:
     except StoreError as error:  # it shall not take the study's own page with it
         measured, damage = Measurement({}), str(error)
     runs = records.runs.dropna(subset=["steps"])
+    asked = [str(name) for name in (records.meta.get("config") or {}).get("optimizers") or ()]
     by_cell: dict[tuple[str, int], int] = {}
     for name, size, steps in zip(runs["optimizer"], runs["batch_size"], runs["steps"], strict=True):
         by_cell[str(name), int(size)] = by_cell.get((str(name), int(size)), 0) + int(steps)
+    by_cell = dict(sorted(by_cell.items(), key=lambda cell: asked.index(cell[0][0]) if cell[0][0] in asked else -1))
     data = str((records.meta.get("dataset") or {}).get("name"))
     return Elsewhere(measured, data, by_cell, len(runs), damage)
 

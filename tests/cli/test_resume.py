@@ -10,8 +10,11 @@ import pytest
 
 from fastopt import records
 from tests.cli.process import (
+    ENVIRONMENT,
+    FASTOPT,
     LONG_TIMING,
     LONG_TRAINING,
+    ONE_CELL,
     SMALLEST,
     complaint,
     content,
@@ -220,3 +223,21 @@ def compared_once(tmp_path_factory):
     folder = tmp_path_factory.mktemp("compared")
     succeeded(fastopt(folder, *SMALLEST, "--out", "out"))
     return folder
+
+
+def test_where_no_more_can_be_written_it_ends_in_one_line_and_goes_on_from_there_later(tmp_path):
+    study = [*ONE_CELL.split(), "--epochs", "30", "--seeds", "400", "--timing-rounds", "0", "--out", "out"]
+    # no file may grow beyond a megabyte, which is what a disk that is full looks like to who writes it
+    full = ["bash", "-c", 'ulimit -f 1024; exec "$@"', "bash", *FASTOPT, *study]
+    process = subprocess.run(full, cwd=tmp_path, env=ENVIRONMENT, capture_output=True, text=True, timeout=120)
+    assert process.returncode == 2
+    assert process.stderr.startswith("fastopt: cannot write records to ")
+    assert process.stderr.count("\n") == 1
+    before = records.read(tmp_path / "out")
+    assert 0 < len(before.runs) < 400
+    assert set(before.runs["status"]) == {"finished"}
+    succeeded(fastopt(tmp_path, "compare", "--resume", "out"))
+    whole = records.read(tmp_path / "out")
+    assert sorted(whole.runs["seed"]) == list(range(400))
+    assert set(before.runs["run_id"]) <= set(whole.runs["run_id"])
+    assert whole.meta["status"] == "finished"
