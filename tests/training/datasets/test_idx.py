@@ -37,6 +37,8 @@ def test_idx_images_and_labels_come_back_as_written():
         (gzip.compress(idx_bytes((5,), n_values=4)), "promises 5 bytes but 4 follow"),
         (gzip.compress(idx_bytes((5,), n_values=6)), "promises 5 bytes but 6 follow"),
     ],
+    # a compressed file has the second of its making in it, and a test's name must not
+    ids=["plain", "empty", "cut", "other magic number", "cut before", "too few", "too many"],
 )
 def test_a_damaged_idx_file_is_refused(content, message):
     with pytest.raises(DataError, match=message) as raised:
