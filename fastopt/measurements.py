@@ -175,7 +175,9 @@ class Measurement:
             beside.write_text(text, encoding="utf-8")
             beside.replace(path)
         except OSError as error:
-            raise StoreError(f"cannot write {path}: {error.strerror}; choose another folder with --out") from error
+            raise StoreError(
+                f"cannot write {path}: {error.strerror}; make room, or choose another folder with --out"
+            ) from error
 
     def record(self) -> dict[str, Any]:
         """Return everything as a JSON-able dict, null for what is not known."""

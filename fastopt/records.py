@@ -210,7 +210,9 @@ class Writer:
             raise self._refusal(error) from error
 
     def _refusal(self, error: sqlite3.Error) -> StoreError:
-        return StoreError(f"cannot write records to {self._path}: {error}; choose another folder with --out")
+        return StoreError(
+            f"cannot write records to {self._path}: {error}; make room, or choose another folder with --out"
+        )
 
     def _insert(self, table: str, rows: Iterable[Mapping[str, Any]]) -> None:
         """Insert rows, many in one statement: each statement is a wait for the GIL while runs train."""
