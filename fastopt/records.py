@@ -33,6 +33,7 @@ is missing when read.
 
 from __future__ import annotations
 
+import gc
 import json
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping
@@ -253,26 +254,46 @@ def read(folder: str | Path) -> Records:
     try:
         connection = sqlite3.connect(path)
         try:
-            connection.execute("BEGIN")  # one moment for all tables, though a study may be writing
-            meta = {key: json.loads(value) for key, value in connection.execute("SELECT key, value FROM meta")}
-            if meta.get("schema_version", 0) > SCHEMA_VERSION:
-                found = meta["schema_version"]
-                raise StoreError(
-                    f"{path} has schema {found}, this fastopt reads up to {SCHEMA_VERSION}: upgrade fastopt"
-                )
-            frames = {}
-            for table, order in {"runs": "rowid", **_KEYS}.items():
-                added = _ADDED.get(table, {})
-                missing = [name for name in added if meta.get("schema_version", 0) < added[name]]
-                nothing = {name: f"{_BEFORE.get(name, 'NULL')} AS {name}" for name in missing}
-                fields = ", ".join(nothing.get(name, name) for name in TABLES[table])
-                frame = pd.read_sql_query(f"SELECT {fields} FROM {table} ORDER BY {order}", connection)
-                # a column with nothing in it would come as objects
-                bare = [name for name, kind in TABLES[table].items() if kind == "INTEGER" and frame[name].isna().all()]
-                real = [name for name, kind in TABLES[table].items() if kind == "REAL"]
-                frames[table] = frame.astype(dict.fromkeys([*real, *bare], float))
+            with _no_collection():
+                return Records(folder, *_tables(connection, path))
         finally:
             connection.close()
     except (sqlite3.Error, pd.errors.DatabaseError, TypeError, ValueError) as error:  # JSONDecodeError is a ValueError
         raise StoreError(f"{path} is not a readable record store: {error}") from error
-    return Records(folder, meta, frames["runs"], frames["curves"], frames["timings"])
+
+
+def _tables(
+    connection: sqlite3.Connection, path: Path
+) -> tuple[dict[str, Any], pd.DataFrame, pd.DataFrame, pd.DataFrame]:
+    """Return meta and the three tables as they were at one moment, though a study may be writing."""
+    import pandas as pd
+
+    connection.execute("BEGIN")
+    meta = {key: json.loads(value) for key, value in connection.execute("SELECT key, value FROM meta")}
+    if meta.get("schema_version", 0) > SCHEMA_VERSION:
+        found = meta["schema_version"]
+        raise StoreError(f"{path} has schema {found}, this fastopt reads up to {SCHEMA_VERSION}: upgrade fastopt")
+    frames = {}
+    for table, order in {"runs": "rowid", **_KEYS}.items():
+        added = _ADDED.get(table, {})
+        missing = [name for name in added if meta.get("schema_version", 0) < added[name]]
+        nothing = {name: f"{_BEFORE.get(name, 'NULL')} AS {name}" for name in missing}
+        fields = ", ".join(nothing.get(name, name) for name in TABLES[table])
+        frame = pd.read_sql_query(f"SELECT {fields} FROM {table} ORDER BY {order}", connection)
+        # a column with nothing in it would come as objects
+        bare = [name for name, kind in TABLES[table].items() if kind == "INTEGER" and frame[name].isna().all()]
+        real = [name for name, kind in TABLES[table].items() if kind == "REAL"]
+        frames[table] = frame.astype(dict.fromkeys([*real, *bare], float))
+    return meta, frames["runs"], frames["curves"], frames["timings"]
+
+
+@contextmanager
+def _no_collection() -> Iterator[None]:
+    """Let the garbage collector rest: it would look through a million new rows again and again, and find nothing."""
+    collecting = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if collecting:
+            gc.enable()

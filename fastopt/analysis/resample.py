@@ -7,7 +7,7 @@ An array of resamples has what was measured in its first place: float64 (resampl
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -43,7 +43,7 @@ def resampled_medians(hits: Mapping[int, Hit], seeds: Sequence[int], drawn: Draw
 
     inf where half of the runs or more missed. A resample that drew none of the runs that there are has their median.
     """
-    found = np.array([[hit.at(one) for one in share] for hit in (hits.get(seed, _NONE) for seed in seeds)])
+    found = _places([hits.get(seed, _NONE) for seed in seeds], share)
     measured, places = _median(found[:, 0]), np.arange(1, share.size)
     table = found[drawn, places[:, None]]
     bare = np.isnan(table).all(axis=1)
@@ -63,6 +63,16 @@ def resampled_times(launches: Sequence[Sequence[float]], resamples: int, seed: i
         row[: len(times)] = times
     chosen = draws(len(groups), resamples, seed)
     return np.append(_median(table.ravel()), _median(table[chosen].reshape(resamples, -1)))
+
+
+def _places(hits: Sequence[Hit] | Floats, share: Floats) -> Floats:
+    """`Hit.at` of every hit at every share: (hits, shares)."""
+    after, by = np.array(hits, dtype=np.float64).T[:, :, None]
+    begun = after > 0.0
+    with np.errstate(invalid="ignore"):  # the hits of seeds without a run are nan
+        ratio = by / np.where(begun, after, 1.0)
+        found: Floats = np.where(begun, after * ratio**share, by)
+    return found
 
 
 def _median(table: Floats) -> Floats:
@@ -85,18 +95,19 @@ def tuning_factors(costs: Sequence[float], resamples: int, seed: int | Sequence[
     return np.append(1.0, best / found.min())
 
 
-def drawn_hits(
-    hits: Mapping[int, Hit], seeds: Sequence[int], drawn: Iterable[int], share: float, factor: float
-) -> list[Hit]:
-    """Return the hits of one resample, at a share of the way between their looks, each `factor` times as late.
+def drawn_hits(hits: Mapping[int, Hit], seeds: Sequence[int], drawn: Draws, share: float, factor: float) -> Floats:
+    """Return the hits of one resample, (runs, 2), at a share of the way between looks, each `factor` times as late.
 
-    A run that is missing is left out.
+    drawn    which of `seeds`, (n,); a run that is missing is left out
     """
-    there = [hits[seeds[i]] for i in drawn if seeds[i] in hits]
+    table = np.array([hits.get(seed, _NONE) for seed in seeds], dtype=np.float64)[drawn]
+    there = table[~np.isnan(table[:, 0])]
+    after, by = there.T
     if math.isinf(factor):
-        return [Hit(hit.after, math.inf) for hit in there]
-    steps = [(hit, hit.at(share) * factor) for hit in there]
-    return [Hit(n / EXACT, n * EXACT) if hit.reached else Hit(hit.after * factor, math.inf) for hit, n in steps]
+        return np.column_stack([after, np.full(after.size, math.inf)])
+    steps = _places(there, np.array([share]))[:, 0] * factor
+    reached = np.isfinite(by)
+    return np.column_stack([np.where(reached, steps / EXACT, after * factor), np.where(reached, steps * EXACT, by)])
 
 
 def interval_of(resampled: Floats) -> tuple[float, float, float]:

@@ -72,8 +72,8 @@ class StepsCurve:
         return Regime.PARALLEL if batch_size >= NEARLY * self.b_crit else Regime.DIMINISHING
 
 
-def fit(hits: Mapping[int, Sequence[Hit]], near: StepsCurve | None = None) -> StepsCurve:
-    """Fit the curve by maximum likelihood to the hits of each batch size.
+def fit(hits: Mapping[int, Sequence[Hit] | Floats], near: StepsCurve | None = None) -> StepsCurve:
+    """Fit the curve by maximum likelihood to the hits of each batch size, (runs, 2) of them.
 
     near    a curve to begin at, such as that of the hits of which these are a resample; None looks everywhere
 
@@ -91,7 +91,7 @@ def fit(hits: Mapping[int, Sequence[Hit]], near: StepsCurve | None = None) -> St
     return StepsCurve(math.exp(log_s), math.exp(log_b), math.exp(log_deviation), likelihood, at_bound)
 
 
-def lack_of_fit(hits: Mapping[int, Sequence[Hit]], curve: StepsCurve) -> float:
+def lack_of_fit(hits: Mapping[int, Sequence[Hit] | Floats], curve: StepsCurve) -> float:
     """Return the p-value of "the curve is right", against any other median at each batch size.
 
     The likelihood ratio, taken as the ratio of sums of squares that it is where nothing is censored, and compared with
@@ -112,13 +112,12 @@ def lack_of_fit(hits: Mapping[int, Sequence[Hit]], curve: StepsCurve) -> float:
 class _Seen:
     """The hits as three flat arrays: batch sizes, and the logarithms of both bounds."""
 
-    def __init__(self, hits: Mapping[int, Sequence[Hit]]) -> None:
-        rows = [(batch_size, hit.after, hit.by) for batch_size, found in hits.items() for hit in found]
-        table = np.array(rows, dtype=np.float64).reshape(-1, 3)
-        self.batch_sizes = table[:, 0]
-        self.by = table[:, 2]
+    def __init__(self, hits: Mapping[int, Sequence[Hit] | Floats]) -> None:
+        pairs = [np.asarray(found, dtype=np.float64).reshape(-1, 2) for found in hits.values()]
+        self.batch_sizes = np.repeat(np.array([*hits], dtype=np.float64), [len(found) for found in pairs])
+        after, self.by = np.concatenate([np.empty((0, 2)), *pairs]).T
         with np.errstate(divide="ignore"):
-            self.low, self.high = np.log(table[:, 1]), np.log(table[:, 2])
+            self.low, self.high = np.log(after), np.log(self.by)
 
     @property
     def bounds(self) -> tuple[float, float]:

@@ -111,11 +111,11 @@ def test_where_between_two_looks_a_hit_lies_is_not_known():
 
 def test_hits_of_a_resample_are_at_their_place_and_as_late_as_their_tuning():
     runs = {0: Hit(100.0, 400.0), 2: Hit(50.0, math.inf)}
-    one, other = drawn_hits(runs, range(3), [0, 1, 2], 0.5, 3.0)
+    one, other = (Hit(*hit) for hit in drawn_hits(runs, range(3), np.arange(3), 0.5, 3.0))
     assert one.middle == pytest.approx(600.0)
     assert one.by / one.after < 1.01
     assert other == (150.0, math.inf)
-    assert drawn_hits(runs, range(3), [0], 0.5, math.inf) == [Hit(100.0, math.inf)]
+    assert drawn_hits(runs, range(3), np.array([0]), 0.5, math.inf).tolist() == [[100.0, math.inf]]
 
 
 def test_another_draw_of_trials_is_never_better_and_sometimes_the_second_best():

@@ -93,12 +93,15 @@ def _ways(records: Records, metric: str) -> dict[Key, dict[int, _Way]]:
     """The looks at every final run, by cell and seed; of a run that was never looked at there is none."""
     final = records.runs[(records.runs["phase"] == "final") & (records.runs["status"] != "interrupted")]
     rows: Rows = final.to_dict("records")
-    curves = records.curves[records.curves["run_id"].isin(list(final["run_id"]))].dropna(subset=[metric])
-    looks = {str(run_id): looked for run_id, looked in curves.groupby("run_id", sort=False)}
+    columns = ["run_id", "step", metric]
+    curves = records.curves.loc[records.curves["run_id"].isin(list(final["run_id"])), columns].dropna()
+    looks: dict[str, list[tuple[float, float]]] = {}
+    for run_id, step, value in zip(*(curves[name].tolist() for name in columns), strict=True):
+        looks.setdefault(run_id, []).append((step, value))
     found: dict[Key, dict[int, _Way]] = {}
     for run in rows:
         if run["run_id"] in looks:
-            steps, values = (looks[run["run_id"]][name].to_numpy(dtype=np.float64) for name in ("step", metric))
+            steps, values = np.array(looks[run["run_id"]], dtype=np.float64).T
             found.setdefault((run["optimizer"], run["batch"]), {})[int(run["seed"])] = _Way(steps, values)
     return found
 

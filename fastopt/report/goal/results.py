@@ -136,11 +136,13 @@ def noise_scales(records: Records) -> dict[tuple[str, str], NoiseScale]:
     final = {run["run_id"]: (str(run["optimizer"]), str(run["batch"])) for run in runs}
     columns = ["run_id", "small", "big", "small_square", "big_square"]
     looks = records.curves.loc[records.curves["run_id"].isin(list(final)), columns].dropna()
+    norms: dict[str, list[Norms]] = {}
+    for run_id, *values in zip(*(looks[name].tolist() for name in columns), strict=True):
+        norms.setdefault(run_id, []).append(Norms(*values))
     found: dict[tuple[str, str], list[list[Norms]]] = {}
-    for run_id, rows in looks.groupby("run_id", sort=False):
-        norms = [Norms(*values) for values in rows[columns[1:]].itertuples(index=False)]
-        found.setdefault(final[run_id], []).append(norms)
-    return {key: noise_scale(runs) for key, runs in found.items()}
+    for run_id, of_run in norms.items():
+        found.setdefault(final[run_id], []).append(of_run)
+    return {key: noise_scale(of_cell) for key, of_cell in found.items()}
 
 
 def _cell(key: tuple[str, str], runs: Rows, timings: Rows, n_train: int, *, logged: bool) -> GoalCell:
