@@ -46,7 +46,8 @@ FILE_NAME = "measurement.json"
 
 TIMED, UNAVAILABLE, FAILED, SKIPPED = "timed", "unavailable", "failed", "skipped"
 OURS, PEER, CEILING, PART, TWIN = "ours", "peer", "ceiling", "part", "twin"
-TIMING = "timing"  # the data of the cases that make a batch-size timing study
+TIMING = "timing"  # the data of the cases that make a batch-size timing study, and what else they have in common
+TIMING_STUDY = {"data": TIMING, "model": "logistic", "optimizer": "sgd", "n_rows": 512}
 
 
 @dataclass(frozen=True, slots=True)

@@ -90,12 +90,9 @@ def compared(study: Study, shown: GoalCell, steps: float, predicted_s: float) ->
     """Return the seconds of the study, and those of each final run trained again."""
     cell = next(one for one in study.cells if (one.optimizer, one.batch) == shown.key)
     seconds_to_goal(study, cell, shown.learning_rate, min(shown.hits))  # compiles, and warms up
-    case, contender, timed = (
-        training_case(study, cell, Point(shown.learning_rate, tuple(shown.options.items()))),
-        FastoptTraining(),
-        [],
-    )
-    pace, every = Pace(usable_processors()), []
+    case = training_case(study, cell, Point(shown.learning_rate, tuple(shown.options.items())))
+    contender, pace = FastoptTraining(), Pace(usable_processors())
+    every, timed = [], []
     for _ in range(REPEATS):
         for seed in shown.hits:
             pace.wait(PATIENCE_S)  # as every timed block of the study did

@@ -37,11 +37,12 @@ def suggestions(
     best = chain.optimum
     if best is None:
         return []
+    sizes = sorted(chain.steps.keys() | rates.keys())
     could = [size for size, share in best.shares.items() if share > COULD_BE] or [best.best]
     return [
         *(found for size in could for found in _rate(size, rates.get(size, ()), chosen.get(size, math.nan))),
-        *_beyond(sorted(chain.steps.keys() | rates.keys()), best.best, largest),
-        *_between(sorted(chain.steps.keys() | rates.keys()), best.best),
+        *_beyond(sizes, best.best, largest),
+        *_between(sizes, best.best),
         *_again(chain, could),
     ]
 

@@ -125,7 +125,7 @@ def chain(observed: Mapping[int, Observed], seed: int = 0, salt: int = 0, fits: 
         if at.hits
     }
     law, laws = _law(observed, seeds, drawn[: fits if len(seeds) > 1 else 0], places, factors, missing)
-    step_s = {size: resampled_times(at.step_s, RESAMPLES, seed + 1) for size, at in observed.items() if at.step_s}
+    step_s = {size: _timed(at.step_s, seed) for size, at in observed.items() if at.step_s}
     times = {size: _bounded(step_s[size], observed[size].step_s) for size in step_s}
     line = _line(times, missing)
     best = _optimum(observed, steps_of, step_s, missing)
@@ -142,34 +142,36 @@ def chain(observed: Mapping[int, Observed], seed: int = 0, salt: int = 0, fits: 
     )
 
 
-def step_interval(launches: Sequence[Sequence[float]]) -> Interval:
+def step_interval(launches: Sequence[Sequence[float]], seed: int = 0) -> Interval:
     """Return the median of times that were measured by launches, with a 95 % interval where six times or more bear one.
 
-    The interval is of the bootstrap over launches, since times of one process have its share of luck in common; it is
-    that of a `chain` whose seed is 0.
+    The interval is of the bootstrap over launches, since times of one process have its share of luck in common; that of
+    a `chain` has its seed.
     """
     if not launches:
         return Interval(math.nan, math.nan, math.nan)
-    return _bounded(resampled_times(launches, RESAMPLES, 1), launches)
+    return _bounded(_timed(launches, seed), launches)
 
 
 def _bounded(resampled: Floats, launches: Sequence[Sequence[float]]) -> Interval:
-    found = Interval(*interval_of(resampled))
-    enough = sum(map(len, launches)) >= EFFECTIVE_LEAST
-    return found if enough else Interval(found.median, math.nan, math.nan)
+    return _known(Interval(*interval_of(resampled)), sum(map(len, launches)))
+
+
+def _timed(launches: Sequence[Sequence[float]], seed: int) -> Floats:
+    return resampled_times(launches, RESAMPLES, seed + 1)
 
 
 def _steps(at: Observed, resampled: Floats) -> Steps:
     reached = [hit.reached for hit in at.hits.values()]
     costs = [hit.middle if hit.reached else at.ends.get(one, hit.after) for one, hit in at.hits.items()]
     costs = [0.0 if math.isnan(cost) else cost for cost in costs]  # of a run that failed before its first step
-    median = _known(Interval(*interval_of(resampled)), at)
-    return Steps(median, len(reached), sum(reached), _known(expected_running_time(costs, reached), at))
+    median, runs = Interval(*interval_of(resampled)), len(reached)
+    return Steps(_known(median, runs), runs, sum(reached), _known(expected_running_time(costs, reached), runs))
 
 
-def _known(interval: Interval, at: Observed) -> Interval:
-    """The interval without its bounds where there are fewer runs than a 95 % interval of a median takes."""
-    return interval if len(at.hits) >= EFFECTIVE_LEAST else Interval(interval.median, math.nan, math.nan)
+def _known(interval: Interval, n: int) -> Interval:
+    """The interval without its bounds where `n` values are fewer than a 95 % interval of a median takes."""
+    return interval if n >= EFFECTIVE_LEAST else Interval(interval.median, math.nan, math.nan)
 
 
 def _law(
@@ -226,7 +228,9 @@ def _optimum(
     except ConfigError as error:
         missing["optimum"] = str(error)
         return None
-    return replace(found, times_s={size: _known(time, observed[size]) for size, time in found.times_s.items()})
+    return replace(
+        found, times_s={size: _known(time, len(observed[size].hits)) for size, time in found.times_s.items()}
+    )
 
 
 def _affine_best(line: AffineStep | None, law: Law | None, laws: Sequence[StepsCurve]) -> Interval | None:

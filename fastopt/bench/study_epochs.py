@@ -14,10 +14,9 @@ from fastopt.bench.contenders import Case, find
 from fastopt.bench.contenders.epoch_case import MODELS, EpochCase
 from fastopt.bench.requests import EpochRequest
 from fastopt.errors import ConfigError
-from fastopt.measurements import PART, TIMING
+from fastopt.measurements import PART, TIMING_STUDY
 from fastopt.training.datasets import DATASETS
 
-TIMING_ROWS = 512
 TIMING_BATCH_SIZES = (1, 2, 4, 8, 16, 32, 63, 64, 65, 100, 128, 256, 512)
 
 # What peers do as we do (`EpochCase`): field of a study's configuration -> what it may be.
@@ -48,9 +47,9 @@ class StudyEpochs(EpochRequest):
         yield from (case for case in self._timing_study() if case not in grid)
 
     def _timing_study(self) -> Iterator[Case]:
-        shape: dict[str, Any] = {"model": "logistic", "hidden": (), "data": TIMING, "n_features": 20, "n_classes": 2}
+        shape: dict[str, Any] = {**TIMING_STUDY, "hidden": (), "n_features": 20, "n_classes": 2}
         for batch_size in TIMING_BATCH_SIZES:
-            yield EpochCase("sgd", batch_size, TIMING_ROWS, threads=self.threads[0], seed=self.seed, **shape)
+            yield EpochCase(batch_size=batch_size, threads=self.threads[0], seed=self.seed, **shape)
 
     def _wanted(self, name: str) -> bool:
         return super()._wanted(name) and find(self.kind, name).role != PART

@@ -28,14 +28,13 @@ def run(options: argparse.Namespace, command: str) -> int:
     from fastopt.bench.study_epochs import request_of
     from fastopt.report.peers import FOLDER
     from fastopt.report.tables import check_format
-    from fastopt.study.folder import is_held
+    from fastopt.study.folder import check_idle
     from fastopt.training.datasets import load
 
     study = Path(options.folder)
     meta = records.read(study).meta
     check_format(options.format)
-    if is_held(study):
-        raise StoreError(f"another process works in {study}: wait until it has ended, or stop it")
+    check_idle(study)
 
     def request() -> StudyEpochs:
         wanted = request_of(meta, **common(options))

@@ -13,7 +13,7 @@ from fastopt import measurements
 from fastopt.bench.stats import Interval
 from fastopt.bench.verdicts import Judgement
 from fastopt.errors import StoreError
-from fastopt.measurements import OURS, PEER, TIMING, Comparison, Measurement, Row
+from fastopt.measurements import OURS, PEER, TIMING_STUDY, Comparison, Measurement, Row
 from fastopt.records import Records
 from fastopt.report.measurement.results import UNKNOWN, CaseResults, by_launch, case_results, over_launches
 
@@ -157,8 +157,7 @@ def elsewhere(records: Records) -> Elsewhere | None:
 
 
 def _is_timing_study(case: Mapping[str, Any]) -> bool:
-    asked = {"data": TIMING, "model": "logistic", "optimizer": "sgd", "n_rows": 512}
-    return all(case.get(name) == value for name, value in asked.items())
+    return all(case.get(name) == value for name, value in TIMING_STUDY.items())
 
 
 def _step_s(comparison: Comparison, row: Row) -> dict[int, float]:

@@ -72,15 +72,22 @@ def resumed(folder: Path) -> Iterator[Path]:
         yield path
 
 
+def check_idle(folder: Path) -> None:
+    """Raise StoreError while a process works in the folder of a study; where none was begun nothing does."""
+    try:
+        file = (folder / SETTINGS).open("r+", encoding="utf-8")
+    except OSError:
+        return
+    with file:
+        _lock(file.fileno(), folder)
+
+
 def is_held(folder: Path) -> bool:
     """Return whether a process works in the folder of a study now."""
     try:
-        with (folder / SETTINGS).open("r+", encoding="utf-8") as file:
-            _lock(file.fileno(), folder)
+        check_idle(folder)
     except StoreError:
         return True
-    except OSError:
-        return False
     return False
 
 

@@ -169,9 +169,8 @@ def training_case(study: Study, cell: Cell, point: Point, phase: str = "") -> Tr
 
 
 def _timed(study: Study, cell: Cell, point: Point, phase: str) -> _Timed:
-    run = make_run(
-        study, cell, point.learning_rate, 0, np.zeros(1, dtype=np.int64), parallel=False
-    )  # as large as a parallel one
+    stop = np.zeros(1, dtype=np.int64)
+    run = make_run(study, cell, point.learning_rate, 0, stop, parallel=False)  # as large as a parallel one
     case = training_case(study, cell, point, phase)
     name = f"{cell.optimizer} {cell.batch}" + (f" without {phase}" if phase else "")
     return _Timed(cell, Entry(Row(name, "fastopt", OURS), case, _PROCESS), case, run.chunks, run.memory_bytes)
