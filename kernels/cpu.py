@@ -22,9 +22,10 @@ from numba.extending import intrinsic, register_jitable
 from numba.np.unsafe.ndarray import to_fixed_tuple
 
 from . import around as around_module
-from . import literals
+from . import literals, memory, powers
 from .around import PLAIN, flush, prepare
-from .callback import call_void
+from .callback import borrowed, call_void
+from .memory import vector
 
 # Elements that one iteration of the outer loop handles: small enough that the sum of the gradient rows is still in the
 # cache when the rule reads it, large enough that the loop around it costs nothing.
@@ -53,14 +54,14 @@ def _compiled_update(rule, dtype, around, parallel):
         element[::1], element[:, ::1], element[:, ::1], types.float64[::1], types.int64, types.float64
     )
     make_loop, rows = _LOOPS[len(rule.states)]
-    digest = source_digest(rule.update, rule.coefficients, around_module, literals)
+    digest = source_digest(rule.update, rule.coefficients, around_module, literals, memory, powers)
     variant = f"{rule.name}_{dtype.name}_{around}_parallel{parallel:d}_{digest}"
     scalar_rule = jitable(named(literals.with_literals(rule.update, dtype), variant))
     loop = jitable(named(make_loop(scalar_rule, prepare(around), flush(around, dtype)), variant))
     own = jitable(named(literals.copied(rule.coefficients), variant)), len(rule.hyper)
     update = named(_update(loop, rows, *own, around.zeroes, variant), variant)
     options = {**COMPILE_OPTIONS, "cache": digest is not None}
-    return cfunc(signature, parallel=parallel, **options)(update)
+    return cfunc(signature, parallel=parallel, forceinline=True, **options)(update)
 
 
 @njit(cache=True, nogil=True)
@@ -113,17 +114,20 @@ def _stands_alone(source):
 def _update(loop, rows, coefficients, n_hyper, zeroes, variant):
     def update(params, grads, state, hyper, step, grad_scale):
         variant  # noqa: B018  (in the closure: see source_digest)
+        params, grads, state, hyper = borrowed(params), borrowed(grads), borrowed(state), borrowed(hyper)
         c = cast_like(coefficients(step, *to_fixed_tuple(hyper[:n_hyper], n_hyper)), params)
         scale, clip, decay = cast_like((grad_scale, hyper[n_hyper], hyper[n_hyper + 1]), params)
-        for b in prange((params.size + BLOCK - 1) // BLOCK):
-            start, stop = b * BLOCK, min((b + 1) * BLOCK, params.size)
-            total = grads[0, start:stop]
+        n = params.size
+        for b in prange((n + BLOCK - 1) // BLOCK):
+            start = b * BLOCK
+            size = min(BLOCK, n - start)
+            total = vector(grads, start, size)
             for row in range(1, grads.shape[0]):
-                add_to(total, grads[row, start:stop])
-            loop(params[start:stop], total, rows(state, start, stop), scale, clip, decay, c)
+                add_to(total, vector(grads, row * n + start, size))
+            loop(vector(params, start, size), total, rows(state, start, size), scale, clip, decay, c)
             if zeroes:  # the block is still in the cache
                 for row in range(grads.shape[0]):
-                    clear(grads[row, start:stop])
+                    clear(vector(grads, row * n + start, size))
 
     return update
 
@@ -200,23 +204,25 @@ def _three_states(rule, prepare, flush):
 
 
 @register_jitable
-def _rows_0(state, start, stop):
+def _rows_0(state, start, size):
     return ()
 
 
 @register_jitable
-def _rows_1(state, start, stop):
-    return (state[0, start:stop],)
+def _rows_1(state, start, size):
+    return (vector(state, start, size),)
 
 
 @register_jitable
-def _rows_2(state, start, stop):
-    return state[0, start:stop], state[1, start:stop]
+def _rows_2(state, start, size):
+    n = state.shape[1]
+    return vector(state, start, size), vector(state, n + start, size)
 
 
 @register_jitable
-def _rows_3(state, start, stop):
-    return state[0, start:stop], state[1, start:stop], state[2, start:stop]
+def _rows_3(state, start, size):
+    n = state.shape[1]
+    return vector(state, start, size), vector(state, n + start, size), vector(state, 2 * n + start, size)
 
 
 _LOOPS = {0: (_no_state, _rows_0), 1: (_one_state, _rows_1), 2: (_two_states, _rows_2), 3: (_three_states, _rows_3)}

@@ -13,6 +13,8 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from . import powers
+
 
 @dataclass(frozen=True)
 class Rule:
@@ -50,7 +52,7 @@ def ema_coefficients(step, learning_rate, beta):
 
 def ema_corrected_coefficients(step, learning_rate, beta):
     """The average divided by 1 - beta^t, as in Adam: it starts at full size instead of 1 - beta of it."""
-    return learning_rate / (1.0 - beta**step), 1.0 - beta
+    return learning_rate / (1.0 - powers.power(beta, step)), 1.0 - beta
 
 
 def ema(param, grad, v, step_size, alpha):
@@ -174,12 +176,18 @@ def rmsprop_centered_momentum_inside(param, grad, s, a, b, learning_rate, alpha,
 
 def adam_coefficients(step, learning_rate, beta1, beta2, eps):
     """Bias corrections of Kingma & Ba 2015, Algorithm 1."""
-    return learning_rate / (1.0 - beta1**step), 1.0 - beta1, 1.0 - beta2, 1.0 / math.sqrt(1.0 - beta2**step), eps
+    return (
+        learning_rate / (1.0 - powers.power(beta1, step)),
+        1.0 - beta1,
+        1.0 - beta2,
+        1.0 / math.sqrt(1.0 - powers.power(beta2, step)),
+        eps,
+    )
 
 
 def adam_hat_coefficients(step, learning_rate, beta1, beta2, eps):
     """The efficient order at the end of Kingma & Ba 2015, section 2: eps is added to the root of the raw v."""
-    step_size = learning_rate * math.sqrt(1.0 - beta2**step) / (1.0 - beta1**step)
+    step_size = learning_rate * math.sqrt(1.0 - powers.power(beta2, step)) / (1.0 - powers.power(beta1, step))
     return step_size, 1.0 - beta1, 1.0 - beta2, 1.0, eps
 
 
@@ -192,7 +200,13 @@ def adam(param, grad, m, v, step_size, alpha1, alpha2, debias, eps):
 
 
 def adam_inside_coefficients(step, learning_rate, beta1, beta2, eps):
-    return learning_rate / (1.0 - beta1**step), 1.0 - beta1, 1.0 - beta2, 1.0 / (1.0 - beta2**step), eps
+    return (
+        learning_rate / (1.0 - powers.power(beta1, step)),
+        1.0 - beta1,
+        1.0 - beta2,
+        1.0 / (1.0 - powers.power(beta2, step)),
+        eps,
+    )
 
 
 def adam_inside(param, grad, m, v, step_size, alpha1, alpha2, debias_square, eps):
@@ -226,12 +240,15 @@ def amsgrad_inside(param, grad, m, v, v_max, step_size, alpha1, alpha2, debias_s
 
 
 def adamw_coefficients(step, learning_rate, beta1, beta2, eps, weight_decay):
-    step_size, debias = learning_rate / (1.0 - beta1**step), 1.0 / math.sqrt(1.0 - beta2**step)
+    step_size, debias = (
+        learning_rate / (1.0 - powers.power(beta1, step)),
+        1.0 / math.sqrt(1.0 - powers.power(beta2, step)),
+    )
     return step_size, 1.0 - beta1, 1.0 - beta2, debias, eps, learning_rate * weight_decay
 
 
 def adamw_hat_coefficients(step, learning_rate, beta1, beta2, eps, weight_decay):
-    step_size = learning_rate * math.sqrt(1.0 - beta2**step) / (1.0 - beta1**step)
+    step_size = learning_rate * math.sqrt(1.0 - powers.power(beta2, step)) / (1.0 - powers.power(beta1, step))
     return step_size, 1.0 - beta1, 1.0 - beta2, 1.0, eps, learning_rate * weight_decay
 
 
@@ -248,7 +265,10 @@ def adamw(param, grad, m, v, step_size, alpha1, alpha2, debias, eps, shrink):
 
 
 def adamw_inside_coefficients(step, learning_rate, beta1, beta2, eps, weight_decay):
-    step_size, debias_square = learning_rate / (1.0 - beta1**step), 1.0 / (1.0 - beta2**step)
+    step_size, debias_square = (
+        learning_rate / (1.0 - powers.power(beta1, step)),
+        1.0 / (1.0 - powers.power(beta2, step)),
+    )
     return step_size, 1.0 - beta1, 1.0 - beta2, debias_square, eps, learning_rate * weight_decay
 
 
@@ -274,14 +294,14 @@ def nadam_coefficients(step, learning_rate, beta1, beta2, eps, momentum_decay):
         log_product, power = 0.0, 1.0
         for k in range(1, 61):
             power *= 0.5
-            powers = float(step)
+            geometric = float(step)
             if log_q < 0.0:
-                powers = math.exp(k * log_q) * math.expm1(step * k * log_q) / math.expm1(k * log_q)
-            log_product -= power / k * powers
+                geometric = math.exp(k * log_q) * math.expm1(step * k * log_q) / math.expm1(k * log_q)
+            log_product -= power / k * geometric
         product *= math.exp(log_product)
     gradient_size = learning_rate * (1.0 - mu) / (1.0 - product)
     momentum_size = learning_rate * mu_next / (1.0 - product * mu_next)
-    return gradient_size, momentum_size, 1.0 - beta1, 1.0 - beta2, 1.0 / math.sqrt(1.0 - beta2**step), eps
+    return gradient_size, momentum_size, 1.0 - beta1, 1.0 - beta2, 1.0 / math.sqrt(1.0 - powers.power(beta2, step)), eps
 
 
 def nadam(param, grad, m, v, gradient_size, momentum_size, alpha1, alpha2, debias, eps):
@@ -292,7 +312,7 @@ def nadam(param, grad, m, v, gradient_size, momentum_size, alpha1, alpha2, debia
 
 
 def adamax_coefficients(step, learning_rate, beta1, beta2, eps):
-    return learning_rate / (1.0 - beta1**step), 1.0 - beta1, beta2, eps
+    return learning_rate / (1.0 - powers.power(beta1, step)), 1.0 - beta1, beta2, eps
 
 
 def adamax(param, grad, m, u, step_size, alpha1, beta2, eps):

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from fastopt.optimizers.base import Optimizer, Options
@@ -44,7 +45,12 @@ def with_options(spec: str, options: Mapping[str, Any]) -> str:
 
 def option_names(name: str) -> tuple[str, ...]:
     """Return the names of the options that optimizer `name` takes, the common ones last."""
-    parameters = inspect.signature(OPTIMIZERS[name].__init__).parameters.values()
+    return _option_names(OPTIMIZERS[name].__init__)
+
+
+@functools.cache
+def _option_names(made: Callable[..., None]) -> tuple[str, ...]:
+    parameters = inspect.signature(made).parameters.values()
     own = [p.name for p in parameters if p.kind is not p.VAR_KEYWORD and p.name != "self"]
     return tuple(dict.fromkeys([*own, *Options.__annotations__]))
 

@@ -9,6 +9,7 @@ Each stage waits for the whole of the one before.
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Collection, Mapping
 from typing import Any
@@ -46,7 +47,11 @@ class LossCourse(Course):
 
     def first(self, ready: Collection[Trial], results: Losses) -> Trial:
         """The longest run, so that none of them is left to the end alone; of equals the one that was due first."""
-        return max(ready, key=lambda trial: work.run_s(self.study, trial.cell))
+        return max(ready, key=lambda trial: self._run_s[trial.cell])
+
+    @functools.cached_property
+    def _run_s(self) -> dict[Cell, float]:
+        return {cell: work.run_s(self.study, cell) for cell in self.study.cells}
 
     def _tuning(self, cell: Cell, losses: Losses) -> tuple[list[Trial], float | None]:
         """Return the runs of search and confirmation that are due, and the rate if they are all known."""

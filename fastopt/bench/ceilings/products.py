@@ -11,8 +11,9 @@ from numba import njit, prange
 
 from fastopt.bench.ceilings.sampling import block_times, rate
 from fastopt.bench.ceilings.traffic import aligned_rows
+from fastopt.kernels import memory
 from fastopt.kernels.cpu import COMPILE_OPTIONS, named, source_digest
-from fastopt.training.models import memory, product
+from fastopt.training.models import lanes, product
 from fastopt.training.models.product import multiply, suits_this_cpu
 
 BLAS_SIZE = 1024
@@ -66,7 +67,7 @@ def _tiles(dtype: str, threads: int) -> dict[str, Any]:
 
 def _tiles_kernel() -> Any:
     """Return a compiled function of left (t, b, k), weights (k, n), bias (n,), out (t, b, n), repeats."""
-    digest = source_digest(product, memory)
+    digest = source_digest(product, lanes, memory)
 
     def tiles(left: Any, weights: Any, bias: Any, out: Any, repeats: int) -> None:
         digest  # noqa: B018  (in the closure: see source_digest)

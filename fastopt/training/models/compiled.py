@@ -57,6 +57,6 @@ def _compile(signature: Any, function: Callable[..., Any], modules: tuple[Any, .
     home = f"{function.__module__}.{function.__qualname__}".replace(".", "_").replace("<locals>", "")
     own = named(copied(function), f"{home}_{dtype.name}_{digest}")
     try:
-        return cfunc(signature, **{**COMPILE_OPTIONS, "cache": digest is not None})(own)
+        return cfunc(signature, forceinline=True, **{**COMPILE_OPTIONS, "cache": digest is not None})(own)
     except NumbaError as error:
         raise ConfigError(f"{function.__qualname__} cannot be compiled: {first_complaint(error)}") from None

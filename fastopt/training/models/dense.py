@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from fastopt.kernels import memory
 from fastopt.training import gather
 from fastopt.training.datasets import Dataset
-from fastopt.training.models import layers, memory, network
+from fastopt.training.models import dots, elementary, lanes, layers, network
 from fastopt.training.models import product as tiles
 from fastopt.training.models.base import Model
 from fastopt.training.models.initial import INITS
@@ -34,7 +35,7 @@ class Dense(Model):
     Parameters lie flat as W1 (in, out) row by row, b1 (out,), W2, b2, ...
     """
 
-    modules = (network, layers, tiles, memory, gather)
+    modules = (network, layers, elementary, dots, tiles, lanes, memory, gather)
 
     def __init__(
         self,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
 import itertools
 import math
@@ -35,6 +36,7 @@ class Option(NamedTuple):
     default: Any
 
 
+@functools.cache
 def options_of(described: Callable[..., Any]) -> dict[str, Option]:
     """Return the options of a schedule in the order of its signature, by name."""
     hints = get_type_hints(described, include_extras=True)

@@ -15,8 +15,8 @@ import numpy as np
 import pytest
 from numba import njit
 
+from fastopt.kernels.memory import address
 from fastopt.training.models import Dense, product
-from fastopt.training.models.memory import address
 
 from .problems import DTYPES, Guarded
 

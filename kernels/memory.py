@@ -16,10 +16,10 @@ from numba.np.arrayobj import make_array, populate_array
 
 
 @intrinsic
-def address(typing_context, array):  # type: ignore[no-untyped-def]
+def address(typing_context, array):
     """Return where the first element of an array lies."""
 
-    def codegen(context, builder, signature, args):  # type: ignore[no-untyped-def]
+    def codegen(context, builder, signature, args):
         data = make_array(signature.args[0])(context, builder, args[0]).data
         return builder.ptrtoint(data, context.get_value_type(types.int64))
 
@@ -27,13 +27,13 @@ def address(typing_context, array):  # type: ignore[no-untyped-def]
 
 
 @intrinsic
-def vector(typing_context, flat, start, size):  # type: ignore[no-untyped-def]
+def vector(typing_context, flat, start, size):
     """Return flat[start : start + size]."""
     return _view(flat, 1)
 
 
 @intrinsic
-def table(typing_context, flat, start, n_rows, n_columns):  # type: ignore[no-untyped-def]
+def table(typing_context, flat, start, n_rows, n_columns):
     """Return flat[start : start + n_rows * n_columns] as (n_rows, n_columns), row by row."""
     return _view(flat, 2)
 
@@ -41,7 +41,7 @@ def table(typing_context, flat, start, n_rows, n_columns):  # type: ignore[no-un
 def _view(flat: Any, n_dims: int) -> Any:
     result = types.Array(flat.dtype, n_dims, "C")
 
-    def codegen(context, builder, signature, args):  # type: ignore[no-untyped-def]
+    def codegen(context, builder, signature, args):
         source = make_array(signature.args[0])(context, builder, args[0])
         start, *shape = args[1:]
         size = context.get_constant(types.intp, context.get_abi_sizeof(context.get_data_type(result.dtype)))
