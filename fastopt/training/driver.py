@@ -17,17 +17,23 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit, prange, types
 
-from fastopt.kernels import callback, cpu, norm
+from fastopt.kernels import callback, cpu, memory, norm
 from fastopt.kernels.callback import borrowed, call_float64, call_void
 from fastopt.kernels.cpu import COMPILE_OPTIONS, FLOATS, source_digest
+from fastopt.kernels.memory import vector
 from fastopt.kernels.norm import LANES, block_squares, blocks_of, clip_factor, norm_of
-from fastopt.training import shuffle
+from fastopt.training import gather, shuffle
+from fastopt.training.gather import ask_for
 from fastopt.training.shuffle import SAMPLINGS, fill_order
 
 # The slots of `progress`, int64: where a run stands. A run goes on from any progress, to the same bits.
 EPOCH, POSITION, STEP, SAMPLES, DIVERGED, N_PROGRESS = range(6)
 
 FISHER_YATES = SAMPLINGS["fisher_yates"]
+
+# Rows of the next batch that are asked for while the parameters are updated: 4.0 us a step of 784-32-10 at batch size 1
+# without, 3.5 with it (2026-11-22).
+AHEAD = 4
 
 # Rows that `evaluate` takes at once, and the lanes that its rows are dealt to (fixed, so that sums keep their order).
 EVALUATION_BLOCK = 256
@@ -85,7 +91,7 @@ def compiled_evaluation(dtype: npt.DTypeLike, *, parallel: bool) -> Any:
 
 def _baked_in() -> Any:
     """Return a digest of the modules whose code becomes part of the drivers: Numba's cache does not watch them."""
-    return source_digest(callback, cpu, norm, *shuffle.SOURCES)
+    return source_digest(callback, cpu, gather, memory, norm, *shuffle.SOURCES)
 
 
 def _driver(variant: str) -> Any:
@@ -146,6 +152,9 @@ def _driver(variant: str) -> Any:
             if not np.isfinite(loss):
                 progress[DIVERGED] = 1
                 break
+            if sampling == FISHER_YATES:  # the next rows are known, and come while the parameters are updated
+                ahead = position + b
+                ask_for(X, vector(order, ahead, min(b, AHEAD, epoch_rows - ahead)))
             step += 1
             hyper[0] = call_float64(learning_rate, (step, epoch, rate_args))
             grad_scale = 1.0 / b if mean else 1.0

@@ -75,6 +75,18 @@ def _copy_wide_rows(X, rows, out, row_bytes):  # type: ignore[no-untyped-def]
         copy_bytes(there + rest, here + rest, row_bytes - whole)
 
 
+@register_jitable
+def ask_for(X, rows):  # type: ignore[no-untyped-def]
+    """Ask for the lines of X[rows] without waiting for them, if rows are wide: X f[N, d], rows int64[b] below N."""
+    row_bytes = X.shape[1] * X.itemsize
+    if row_bytes < WIDE:
+        return
+    for i in range(rows.size):
+        here = address_of(X) + np.uintp(rows[i] * row_bytes)
+        for byte in range(0, row_bytes, LINE):
+            _prefetch(here + np.uintp(byte))
+
+
 _BYTES = ir.IntType(8).as_pointer()
 _INT32 = ir.IntType(32)
 
