@@ -84,7 +84,7 @@ def compiled_evaluation(dtype: npt.DTypeLike, *, parallel: bool) -> Any:
     f = FLOATS[np.dtype(dtype)]
     flat, table, data = f[::1], f[:, ::1], types.Array(f, 2, "C", readonly=True)
     integers, numbers = types.int64[::1], types.float64[::1]
-    where = (data, data, integers, table, integers, numbers, flat, types.float64[:, ::1])
+    where = (data, data, integers, integers, table, integers, numbers, flat, types.float64[:, :, ::1])
     signature = types.void(types.int64, flat, *where)
     return njit(signature, parallel=parallel, **COMPILE_OPTIONS)(_evaluation(f"parallel={parallel} {_baked_in()}"))
 
@@ -176,18 +176,27 @@ def _driver(variant: str) -> Any:
 
 
 def _evaluation(variant: str) -> Any:
-    def evaluate_rows(evaluate, params, X, Y, rows, workspace, shape, args, buffers, sums):  # type: ignore[no-untyped-def]
-        """Sum what `evaluate` gives over `rows` into sums float64[lanes, 3]; workspace f[lanes, w]."""
+    def evaluate_rows(evaluate, params, X, Y, rows, ends, workspace, shape, args, buffers, sums):  # type: ignore[no-untyped-def]
+        """Sum what `evaluate` gives over sets of `rows`, which lie one after another and end at ends int64[sets].
+
+        sums float64[sets, lanes, 3], zero before, has the sums of each set in its first lane; workspace f[lanes, w].
+        """
         variant  # noqa: B018
         params, X, Y, rows, workspace = borrowed(params), borrowed(X), borrowed(Y), borrowed(rows), borrowed(workspace)
         shape, args, buffers, sums = borrowed(shape), borrowed(args), borrowed(buffers), borrowed(sums)
-        lanes = sums.shape[0]
+        lanes = sums.shape[1]
         for lane in prange(lanes):
-            start, stop = lane * rows.size // lanes, (lane + 1) * rows.size // lanes
-            out = np.zeros(3)
-            for first in range(start, stop, EVALUATION_BLOCK):
-                block = rows[first : min(first + EVALUATION_BLOCK, stop)]
-                call_void(evaluate, (params, X, Y, block, workspace[lane], shape, args, buffers, out))
-                sums[lane] += out
+            out, begin = np.zeros(3), 0
+            for part in range(ends.size):
+                size = ends[part] - begin
+                start, stop = begin + lane * size // lanes, begin + (lane + 1) * size // lanes
+                for first in range(start, stop, EVALUATION_BLOCK):
+                    block = rows[first : min(first + EVALUATION_BLOCK, stop)]
+                    call_void(evaluate, (params, X, Y, block, workspace[lane], shape, args, buffers, out))
+                    sums[part, lane] += out
+                begin = ends[part]
+        for part in range(ends.size):
+            for lane in range(1, lanes):
+                sums[part, 0] += sums[part, lane]
 
     return evaluate_rows

@@ -14,13 +14,13 @@ from fastopt.training import driver
 from fastopt.training.budget import epoch_rows
 from fastopt.training.datasets import Dataset
 from fastopt.training.history import Evaluation, Score, Squares
-from fastopt.training.models import Model, compiled_evaluate, compiled_loss_and_grad
+from fastopt.training.models import Model, compiled_loss_and_grad
 from fastopt.training.schedules import Schedule, make_schedule
+from fastopt.training.scoring import NOT_SCORED, Scoring
 from fastopt.training.shuffle import SAMPLINGS, permutation, sample_order
 
 # The training loss is measured on at most so many training rows, always the same ones.
 TRAIN_EVALUATION_ROWS = 10_000
-NOT_SCORED = Score(math.nan, math.nan)
 
 
 class Run:
@@ -71,7 +71,7 @@ class Run:
         self.epoch_rows = epoch_rows(self.rows.size, batch_size, drop_last=drop_last)
         self.order = np.empty_like(self.rows)
         self.workspace = np.empty((self.chunks, model.workspace_size(largest)), dtype)
-        self.looking = evaluation_workspace(model, dtype)
+        self.scoring = Scoring(dataset, model, self.targets, parallel=parallel)
         self.losses = np.full(self.chunks + 1, math.nan)
         self.scratch = driver.norm_scratch(n)
         self.progress = driver.new_progress()
@@ -81,8 +81,6 @@ class Run:
         self._driver = driver.compiled_driver(dtype, parallel=parallel)
         self.update = optimizer.compiled(dtype, parallel=parallel).address
         self.loss_and_grad = compiled_loss_and_grad(model, dtype).address
-        driver.compiled_evaluation(dtype, parallel=parallel)  # now, and not between two epochs
-        compiled_evaluate(model, dtype)
 
     @property
     def samples(self) -> int:
@@ -114,10 +112,9 @@ class Run:
             self.rows,
             self.order,
             self.workspace,
-            self.looking,
             self.scratch,
         )
-        return sum(array.nbytes for array in own)
+        return self.scoring.memory_bytes + sum(array.nbytes for array in own)
 
     def advance(self, until_samples: int) -> None:
         """Train until at least `until_samples` rows were consumed, the run diverges, or `stop[0]` is set."""
@@ -154,16 +151,7 @@ class Run:
 
     def score(self, rows: npt.NDArray[np.int64]) -> Score:
         """Return mean loss and accuracy over `rows` of the data set; nan without rows."""
-        return score(
-            self.dataset,
-            self.model,
-            self.params,
-            self.buffers,
-            self.targets,
-            rows,
-            self.looking,
-            parallel=self.parallel,
-        )
+        return self.scoring(self.params, self.buffers, rows)[0]
 
     def evaluate(self, *, train: bool = True, validation: bool = True) -> Evaluation:
         """Look at the run as it stands, off the training clock; parameters or losses not finite make it diverged.
@@ -172,8 +160,10 @@ class Run:
         """
         if not np.isfinite(self.params).all():
             self.progress[driver.DIVERGED] = 1
-        on_train = self.score(self.train_rows) if train else NOT_SCORED
-        on_validation = self.score(self.dataset.validation) if validation else NOT_SCORED
+        looked_at = [self.train_rows] * train + [self.dataset.validation] * validation
+        scores = iter(self.scoring(self.params, self.buffers, *looked_at))
+        on_train = next(scores) if train else NOT_SCORED
+        on_validation = next(scores) if validation else NOT_SCORED
         if train and not math.isfinite(on_train.loss):
             self.progress[driver.DIVERGED] = 1
         if validation and self.dataset.validation.size and not math.isfinite(on_validation.loss):
@@ -223,46 +213,6 @@ class Run:
     def _last_batch(self) -> int:
         at_the_end = int(self.progress[driver.POSITION]) == 0
         return (self.epoch_rows - 1) % self.batch_size + 1 if at_the_end else self.batch_size
-
-
-def score(
-    dataset: Dataset,
-    model: Model,
-    params: npt.NDArray[Any],
-    buffers: npt.NDArray[Any],
-    targets: npt.NDArray[Any],
-    rows: npt.NDArray[np.int64],
-    workspace: npt.NDArray[Any],
-    *,
-    parallel: bool,
-) -> Score:
-    """Return mean loss and accuracy of `params` (n_params,) over `rows` of the data set; nan without rows.
-
-    `workspace` is what `evaluation_workspace` returns.
-    """
-    if rows.size == 0:
-        return Score(math.nan, math.nan)
-    dtype = dataset.features.dtype
-    sums = np.zeros((driver.EVALUATION_LANES, 3))
-    driver.compiled_evaluation(dtype, parallel=parallel)(
-        compiled_evaluate(model, dtype).address,
-        params,
-        dataset.features,
-        targets,
-        np.require(rows, requirements=["C", "W"]),
-        workspace,
-        model.shape,
-        model.args,
-        buffers,
-        sums,
-    )
-    loss, correct, count = sums.sum(axis=0)
-    return Score(float(loss / count), float(correct / count))
-
-
-def evaluation_workspace(model: Model, dtype: npt.DTypeLike) -> npt.NDArray[Any]:
-    """Return what `score` works in, f[lanes, w]: megabytes for a model of many inputs, so made once for a run."""
-    return np.empty((driver.EVALUATION_LANES, model.workspace_size(driver.EVALUATION_BLOCK)), dtype)
 
 
 def _chunk_rows(rows: int, chunks: int, k: int) -> int:

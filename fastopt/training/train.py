@@ -34,8 +34,9 @@ from fastopt.training.goal import Goal
 from fastopt.training.history import Evaluation, History, Score, Try
 from fastopt.training.interrupt import interrupt_stops
 from fastopt.training.models import Model
-from fastopt.training.run import Run, evaluation_workspace, score
+from fastopt.training.run import Run
 from fastopt.training.schedules import Schedule
+from fastopt.training.scoring import Scoring
 from fastopt.training.shuffle import SAMPLINGS
 from fastopt.training.threads import numba_threads, one_blas_thread
 
@@ -252,5 +253,5 @@ def _test(
     parallel: bool,
 ) -> Score:
     with one_blas_thread():
-        workspace = evaluation_workspace(model, dataset.features.dtype)
-        return score(dataset, model, params, buffers, targets, dataset.test, workspace, parallel=parallel)
+        (score,) = Scoring(dataset, model, targets, parallel=parallel)(params, buffers, dataset.test)
+        return score

@@ -1,0 +1,58 @@
+"""How good parameters are on sets of rows, found by one compiled call for all sets."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from fastopt.training import driver
+from fastopt.training.datasets import Dataset
+from fastopt.training.history import Score
+from fastopt.training.models import Model, compiled_evaluate
+
+NOT_SCORED = Score(math.nan, math.nan)
+
+
+class Scoring:
+    """Scores parameters of `model` on rows of `dataset`, whose `targets` are f[N, q].
+
+    It holds the memory that a look takes, megabytes for a model of many inputs, and compiles when it is made, not
+    between two epochs.
+    """
+
+    def __init__(self, dataset: Dataset, model: Model, targets: npt.NDArray[Any], *, parallel: bool) -> None:
+        dtype = dataset.features.dtype
+        self._dataset, self._model, self._targets = dataset, model, targets
+        self._workspace = np.empty((driver.EVALUATION_LANES, model.workspace_size(driver.EVALUATION_BLOCK)), dtype)
+        self._evaluate = compiled_evaluate(model, dtype).address
+        self._loop = driver.compiled_evaluation(dtype, parallel=parallel)
+
+    @property
+    def memory_bytes(self) -> int:
+        return self._workspace.nbytes
+
+    def __call__(
+        self, params: npt.NDArray[Any], buffers: npt.NDArray[Any], *sets: npt.NDArray[np.int64]
+    ) -> list[Score]:
+        """Return mean loss and accuracy of `params` (n_params,) over each set of rows; nan for a set without rows."""
+        if not sets:
+            return []
+        sums = np.zeros((len(sets), driver.EVALUATION_LANES, 3))
+        self._loop(
+            self._evaluate,
+            params,
+            self._dataset.features,
+            self._targets,
+            np.concatenate(sets),
+            np.array(list(itertools.accumulate(rows.size for rows in sets))),
+            self._workspace,
+            self._model.shape,
+            self._model.args,
+            buffers,
+            sums,
+        )
+        return [Score(loss / n, correct / n) if n else NOT_SCORED for loss, correct, n in sums[:, 0].tolist()]
