@@ -22,7 +22,7 @@ from numba.extending import intrinsic, register_jitable
 from numba.np.unsafe.ndarray import to_fixed_tuple
 
 from . import around as around_module
-from . import literals, memory, powers
+from . import callback, literals, memory, powers
 from .around import PLAIN, flush, prepare
 from .callback import borrowed, call_void
 from .memory import vector
@@ -54,7 +54,7 @@ def _compiled_update(rule, dtype, around, parallel):
         element[::1], element[:, ::1], element[:, ::1], types.float64[::1], types.int64, types.float64
     )
     make_loop, rows = _LOOPS[len(rule.states)]
-    digest = source_digest(rule.update, rule.coefficients, around_module, literals, memory, powers)
+    digest = source_digest(rule.update, rule.coefficients, around_module, callback, literals, memory, powers)
     variant = f"{rule.name}_{dtype.name}_{around}_parallel{parallel:d}_{digest}"
     scalar_rule = jitable(named(literals.with_literals(rule.update, dtype), variant))
     loop = jitable(named(make_loop(scalar_rule, prepare(around), flush(around, dtype)), variant))

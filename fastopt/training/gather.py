@@ -85,6 +85,7 @@ def ask_for(X, rows):  # type: ignore[no-untyped-def]
         here = address_of(X) + np.uintp(rows[i] * row_bytes)
         for byte in range(0, row_bytes, LINE):
             _prefetch(here + np.uintp(byte))
+        _prefetch(here + np.uintp(row_bytes - 1))  # a row may end in a line that no address above lies in
 
 
 _BYTES = ir.IntType(8).as_pointer()

@@ -23,7 +23,8 @@ from fastopt.training.run import Run
 def leave_out(run: Run, phase: str) -> None:
     """Let all further steps of `run` do without `phase`.
 
-    "order": the rows come as they lie; "model": no row is read, loss and gradient are zero; "update": nothing moves.
+    "order": the rows come as they lie, and none is asked for ahead; "model": no row is read, loss and gradient are zero;
+    "update": nothing moves.
     Raises ConfigError for another phase.
     """
     dtype = run.params.dtype

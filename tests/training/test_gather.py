@@ -6,7 +6,7 @@ import numba
 import numpy as np
 import pytest
 
-from fastopt.training.gather import LINE, WIDE, gather
+from fastopt.training.gather import LINE, WIDE, ask_for, gather
 
 # Features around every border: of a wide row, and of the lines that it is copied in.
 WIDTHS = [1, 2, 7, 20, 63, 64, WIDE // 4 - 1, WIDE // 4, WIDE // 4 + 1, WIDE // 8, 200, 784, 785, 3_000]
@@ -63,3 +63,13 @@ def test_wide_rows_are_asked_for_ahead_and_narrow_ones_copied_by_memcpy():
     code = "".join(gathered.inspect_llvm().values())
     assert "llvm.prefetch" in code
     assert "llvm.memcpy" in code
+
+
+def test_rows_to_come_are_asked_for_if_they_are_wide():
+    @numba.njit
+    def asked(X, rows):
+        ask_for(X, rows)
+
+    for width in (3, 200, 784):
+        asked(np.zeros((2, width), np.float32), np.array([1, 0]))
+    assert "llvm.prefetch" in "".join(asked.inspect_llvm().values())

@@ -4,8 +4,8 @@ The C library's are calls, one number at a time, whose branches depend on the da
 and nothing is looked up. Both are given as far as losses and activations need them: exp for x <= 0, log(1 + x) for
 0 <= x <= 1; beyond that they are wrong.
 
-Errors stay below three units in the last place, a NaN stays a NaN, and what exp would leave below the smallest normal
-number is zero. Products and sums are rounded one by one, so that all machines give the same bits.
+Errors stay below three units in the last place, a NaN stays a NaN, and what exp would leave at the smallest normal
+number or below is zero. Products and sums are rounded one by one, so that all machines give the same bits.
 The reduction of the argument is that of Cody & Waite, Software Manual for the Elementary Functions, 1980. The
 polynomials are the plain series, cut where the next term is lost in rounding.
 """
@@ -63,7 +63,7 @@ def exp(typing_context, x):  # type: ignore[no-untyped-def]
         power, rest = _reduced(builder, arguments[0], kind)
         value = builder.fadd(builder.fmul(power, rest), power)
         number = power.type
-        lost = builder.fcmp_ordered("<", arguments[0], ir.Constant(number, _lowest(kind)))
+        lost = builder.fcmp_ordered("<=", arguments[0], ir.Constant(number, _lowest(kind)))
         return builder.select(lost, ir.Constant(number, 0.0), value)
 
     return x(x), codegen

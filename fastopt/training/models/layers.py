@@ -175,11 +175,13 @@ def transpose(matrix, turned):  # type: ignore[no-untyped-def]
 
 
 @register_jitable
-def rows_times(matrix, x, out):  # type: ignore[no-untyped-def]
-    """out[i] = matrix[i] . x: for a single x, where to turn the matrix would take longer than the products."""
-    n = x.size
-    for i in range(out.size):
-        out[i] = dot(vector(matrix, i * n, n), x)
+def times_turned(rows, matrix, out):  # type: ignore[no-untyped-def]
+    """out = rows @ matrix.T for few rows, where to turn the matrix would take longer than the products."""
+    n = rows.shape[1]
+    for i in range(matrix.shape[0]):
+        line = vector(matrix, i * n, n)
+        for r in range(rows.shape[0]):
+            out[r, i] = dot(line, vector(rows, r * n, n))
 
 
 @register_jitable

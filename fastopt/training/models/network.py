@@ -104,9 +104,7 @@ def _backward(name: str) -> Any:
                 weights = table(params, first_param, fan_in, fan_out)
                 below = table(workspace, spare_at, b, fan_in)
                 if b <= FEW_ROWS:
-                    for r in range(b):
-                        above = vector(workspace, delta_at + r * fan_out, fan_out)
-                        layers.rows_times(weights, above, vector(workspace, spare_at + r * fan_in, fan_in))
+                    layers.times_turned(delta, weights, below)
                 elif tiles:
                     turned = table(workspace, matrix_at, fan_out, fan_in)
                     layers.transpose(weights, turned)

@@ -10,7 +10,7 @@ import numpy.typing as npt
 from numba.extending import register_jitable
 
 from fastopt.errors import ConfigError
-from fastopt.kernels import memory
+from fastopt.kernels import callback, memory
 from fastopt.kernels.callback import borrowed
 from fastopt.kernels.memory import vector
 from fastopt.training.datasets import Dataset
@@ -65,15 +65,16 @@ def _one_row(params, x, label, grads, kind):  # type: ignore[no-untyped-def]
     """The same for a batch of one, whose score and slope need no memory in between."""
     d = x.size
     score = dot(x, vector(params, 0, d)) + params[d]
-    one, half = grads.dtype.type(1), grads.dtype.type(0.5)
+    one = grads.dtype.type(1)
     if kind == _LOGISTIC:
-        loss, slope = _logistic(score, label, one)
+        term, slope = _logistic(score, label, one)
+        loss = float(term)
     else:
-        loss, slope = _squared(score, label, one if kind == _SQUARED else half)
+        loss, slope = _squared(score, label, one if kind == _HALF_SQUARED else one + one)
     for j in range(d):
         grads[j] = slope * x[j]
     grads[d] = slope
-    return float(loss)
+    return loss
 
 
 @register_jitable
@@ -87,17 +88,17 @@ def _scores(params, X, rows, scores):  # type: ignore[no-untyped-def]
 @register_jitable
 def _losses(slopes, labels, Y, rows, kind):  # type: ignore[no-untyped-def]
     """Return the summed loss of the scores in `slopes`, and leave its derivative by each score there."""
-    b, loss = rows.size, 0.0
-    one, half = slopes.dtype.type(1), slopes.dtype.type(0.5)
+    b, loss, one = rows.size, 0.0, slopes.dtype.type(1)
     for i in range(b):
         labels[i] = Y[rows[i], 0]
-    if kind == _LOGISTIC:
-        for i in range(b):  # nothing but arithmetic, so that it becomes vector instructions
-            labels[i], slopes[i] = _logistic(slopes[i], labels[i], one)
-    else:
-        weight = one if kind == _SQUARED else half
+    if kind != _LOGISTIC:
+        steepness = one if kind == _HALF_SQUARED else one + one
         for i in range(b):
-            labels[i], slopes[i] = _squared(slopes[i], labels[i], weight)
+            term, slopes[i] = _squared(slopes[i], labels[i], steepness)
+            loss += term
+        return loss
+    for i in range(b):  # nothing but arithmetic, so that it becomes vector instructions
+        labels[i], slopes[i] = _logistic(slopes[i], labels[i], one)
     for i in range(b):
         loss += labels[i]
     return loss
@@ -113,9 +114,10 @@ def _logistic(score, label, one):  # type: ignore[no-untyped-def]
 
 
 @register_jitable
-def _squared(score, label, weight):  # type: ignore[no-untyped-def]
+def _squared(score, label, steepness):  # type: ignore[no-untyped-def]
+    """Return the loss, squared in float64 so that it is finite where the error is, and its derivative by the score."""
     error = score - label
-    return weight * error * error, (weight + weight) * error
+    return 0.5 * float(steepness) * float(error) * float(error), steepness * error
 
 
 @register_jitable
@@ -169,7 +171,7 @@ class Single(Model):
 
     loss_and_grad = staticmethod(loss_and_grad)
     evaluate = staticmethod(evaluate)
-    modules = (sys.modules[__name__], elementary, dots, lanes, memory)
+    modules = (sys.modules[__name__], elementary, dots, lanes, callback, memory)
 
     def __init__(self, n_features: int, *, loss: str, l2: float = 0.0, init: str = "zeros") -> None:
         check_name("loss", loss, LOSSES)

@@ -68,10 +68,11 @@ def test_the_logarithm_of_one_plus_x_is_right_to_some_units_in_the_last_place(dt
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_nan_stays_nan_and_what_is_lost_is_zero(dtype):
-    lowest = np.log(np.finfo(dtype).tiny)
-    x = np.array([np.nan, -np.inf, -1e30, 1.1 * lowest, -0.0, 0.0], dtype)
-    np.testing.assert_array_equal(applied(all_exp, x), np.array([np.nan, 0, 0, 0, 1, 1], dtype))
-    np.testing.assert_array_equal(applied(all_expm1, x), np.array([np.nan, -1, -1, -1, 0, 0], dtype))
+    lowest = dtype(np.log(np.finfo(dtype).tiny))
+    x = np.array([np.nan, -np.inf, -1e30, 1.1 * lowest, lowest, -0.0, 0.0], dtype)
+    np.testing.assert_array_equal(applied(all_exp, x), np.array([np.nan, 0, 0, 0, 0, 1, 1], dtype))
+    np.testing.assert_array_equal(applied(all_expm1, x), np.array([np.nan, -1, -1, -1, -1, 0, 0], dtype))
+    assert applied(all_exp, np.nextafter(x[4:5], dtype(0)))[0] >= np.finfo(dtype).tiny
     np.testing.assert_array_equal(applied(all_log1p, np.array([np.nan, 0.0], dtype)), np.array([np.nan, 0.0], dtype))
 
 

@@ -103,6 +103,16 @@ def test_extreme_scores_give_the_right_logistic_loss(score, label, loss, slope, 
     assert evaluate(model, params, np.zeros((1, 1)), [label], [0])[0] == got
 
 
+@pytest.mark.parametrize("rows", [[0], [0, 1, 0]])
+@pytest.mark.parametrize(("loss", "weight"), [("squared", 1.0), ("half_squared", 0.5)])
+def test_a_squared_float32_loss_is_finite_where_its_error_is(loss, weight, rows):
+    model = Single(1, loss=loss)
+    params = np.array([0.0, 1e25], np.float32)
+    got, grads = loss_and_grad(model, params, np.zeros((2, 1)), np.array([0.0, 3.0]), rows)
+    assert got == pytest.approx(len(rows) * weight * 1e50, rel=1e-6)
+    assert grads[1] == pytest.approx(len(rows) * 2 * weight * 1e25, rel=1e-6)
+
+
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("loss", single.LOSSES)
 @pytest.mark.parametrize("place", [0, 8, 19, 20])

@@ -59,9 +59,11 @@ _PASS = types.UniTuple(INTEGER, 2)(FLAT, DATA, INTEGERS, FLAT, INTEGERS)
         (layers.sum_rows, types.void(TABLE, FLAT, FLAG)),
         (layers.add, types.void(FLAT, FLAT)),
         (layers.transpose, types.void(TABLE, TABLE)),
+        (layers.times_turned, types.void(TABLE, TABLE, TABLE)),
         (network._forward_blas, _PASS),
         (network._forward_tiles, _PASS),
         (single._scores, types.void(FLAT, DATA, INTEGERS, FLAT)),
+        (single._sum_rows, types.void(DATA, INTEGERS, FLAT, FLAT)),
     ],
     ids=lambda value: getattr(value, "__name__", ""),
 )
@@ -76,28 +78,42 @@ def test_what_is_done_for_each_element_of_a_float32_model_holds_no_double_arithm
     ("function", "signature", "sums"),
     [
         (layers._cross_entropy, types.float64(TABLE, DATA, INTEGERS, TABLE), {"fadd", "fsub"}),
-        (single._losses, types.float64(FLAT, FLAT, DATA, INTEGERS, INTEGER), {"fadd"}),
+        (single._losses, types.float64(FLAT, FLAT, DATA, INTEGERS, INTEGER), {"fadd", "fmul"}),
     ],
     ids=["cross entropy", "one output"],
 )
 def test_only_the_sum_over_the_rows_of_a_float32_loss_is_double(function, signature, sums):
+    """And, for squared losses, the square that it adds."""
     text = llvm_of(signature, function)
     assert not DOUBLE_CALL.search(text)
     assert {match.group(1) for match in DOUBLE_ARITHMETIC.finditer(text)} <= sums
+
+
+def _tanh(values):
+    layers.activate(values, layers._TANH)
+
+
+def _sigmoid(values):
+    layers.activate(values, layers._SIGMOID)
+
+
+def _logistic(slopes, labels, Y, rows):
+    return single._losses(slopes, labels, Y, rows, single._LOGISTIC)
 
 
 @pytest.mark.parametrize(
     ("function", "signature"),
     [
         (layers._exp_all, types.void(FLAT)),
-        (layers.activate, types.void(FLAT, INTEGER)),
-        (single._losses, types.float64(FLAT, FLAT, DATA, INTEGERS, INTEGER)),
+        (_tanh, types.void(FLAT)),
+        (_sigmoid, types.void(FLAT)),
+        (_logistic, types.float64(FLAT, FLAT, DATA, INTEGERS)),
     ],
-    ids=["softmax", "activations", "logistic loss"],
+    ids=["softmax", "tanh", "sigmoid", "logistic loss"],
 )
 def test_exponentials_of_a_float32_model_are_vector_instructions_and_no_calls(function, signature):
     text = llvm_of(signature, function)
-    assert re.search(r"fmul <\d+ x float>", text)
+    assert re.search(r"shl <\d+ x i32>", text)  # the exponent of 2^k is put in its place, in every lane
     assert not re.search(r"@\"?(llvm\.)?(exp|expm1|log1p|tanh)", text)
 
 
