@@ -23,7 +23,7 @@ from fastopt.training.run import Run
 def leave_out(run: Run, phase: str) -> None:
     """Let all further steps of `run` do without `phase`.
 
-    "order": the rows come as they lie, and none is asked for ahead; "model": no row is read, loss and gradient are zero;
+    "order": the rows come as they lie, none asked for ahead; "model": no row is read, loss and gradient are zero;
     "update": nothing moves.
     Raises ConfigError for another phase.
     """
