@@ -35,6 +35,9 @@ BLOCK = 8192
 # error_model "numpy": Python's check for division by zero is a branch, and a branch does not vectorise.
 COMPILE_OPTIONS = {"cache": True, "nogil": True, "error_model": "numpy"}
 
+# A C callback is inlined into its wrapper, which would pass all arguments, some 60 words, once more.
+CALLBACK_OPTIONS = {**COMPILE_OPTIONS, "forceinline": True}
+
 FLOATS = {np.dtype(np.float32): types.float32, np.dtype(np.float64): types.float64}
 
 
@@ -60,8 +63,8 @@ def _compiled_update(rule, dtype, around, parallel):
     loop = jitable(named(make_loop(scalar_rule, prepare(around), flush(around, dtype)), variant))
     own = jitable(named(literals.copied(rule.coefficients), variant)), len(rule.hyper)
     update = named(_update(loop, rows, *own, around.zeroes, variant), variant)
-    options = {**COMPILE_OPTIONS, "cache": digest is not None}
-    return cfunc(signature, parallel=parallel, forceinline=True, **options)(update)
+    options = {**CALLBACK_OPTIONS, "cache": digest is not None}
+    return cfunc(signature, parallel=parallel, **options)(update)
 
 
 @njit(cache=True, nogil=True)

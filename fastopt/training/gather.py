@@ -20,6 +20,8 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic, register_jitable
 
+from fastopt.kernels.memory import address
+
 # Bytes of a row from which lines are asked for ahead: with 256 that was no faster than a call of memcpy, and with 80 it
 # took twice as long.
 WIDE = 512
@@ -42,14 +44,14 @@ def gather(X, rows, out):  # type: ignore[no-untyped-def]
 
 @register_jitable
 def _copy_rows(X, rows, out, row_bytes):  # type: ignore[no-untyped-def]
-    source, target = address_of(X), address_of(out)
+    source, target = np.uintp(address(X)), np.uintp(address(out))
     for i in range(rows.size):
         copy_bytes(target + np.uintp(i * row_bytes), source + np.uintp(rows[i] * row_bytes), row_bytes)
 
 
 @register_jitable
 def _copy_wide_rows(X, rows, out, row_bytes):  # type: ignore[no-untyped-def]
-    source, target = address_of(X), address_of(out)
+    source, target = np.uintp(address(X)), np.uintp(address(out))
     whole = row_bytes // LINE * LINE
     last = rows.size - 1
     for i in range(rows.size):
@@ -82,7 +84,7 @@ def ask_for(X, rows):  # type: ignore[no-untyped-def]
     if row_bytes < WIDE:
         return
     for i in range(rows.size):
-        here = address_of(X) + np.uintp(rows[i] * row_bytes)
+        here = np.uintp(address(X)) + np.uintp(rows[i] * row_bytes)
         for byte in range(0, row_bytes, LINE):
             _prefetch(here + np.uintp(byte))
         _prefetch(here + np.uintp(row_bytes - 1))  # a row may end in a line that no address above lies in
@@ -90,17 +92,6 @@ def ask_for(X, rows):  # type: ignore[no-untyped-def]
 
 _BYTES = ir.IntType(8).as_pointer()
 _INT32 = ir.IntType(32)
-
-
-@intrinsic
-def address_of(typing_context, array):  # type: ignore[no-untyped-def]
-    """Return where the elements of `array` begin; unlike array.ctypes.data it counts no reference."""
-
-    def codegen(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
-        data = context.make_array(signature.args[0])(context, builder, arguments[0]).data
-        return builder.ptrtoint(data, context.get_value_type(signature.return_type))
-
-    return types.uintp(array), codegen
 
 
 @intrinsic

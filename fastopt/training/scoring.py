@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import math
 from typing import Any
 
@@ -48,7 +47,7 @@ class Scoring:
             self._dataset.features,
             self._targets,
             np.concatenate(sets),
-            np.array(list(itertools.accumulate(rows.size for rows in sets))),
+            np.cumsum([rows.size for rows in sets], dtype=np.int64),
             self._workspace,
             self._model.shape,
             self._model.args,

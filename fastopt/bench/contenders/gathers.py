@@ -158,7 +158,8 @@ def epoch_kernel(threads: int, *, contiguous: bool) -> Any:
     """
     from numba import njit, prange
 
-    from fastopt.training.gather import address_of, copy_bytes, gather
+    from fastopt.kernels.memory import address
+    from fastopt.training.gather import copy_bytes, gather
 
     @njit(parallel=threads > 1, nogil=True)  # type: ignore[untyped-decorator]
     def epochs(data: Any, order: Any, batch: Any, repeats: Any) -> None:
@@ -169,7 +170,8 @@ def epoch_kernel(threads: int, *, contiguous: bool) -> Any:
                     start, stop = part * size // threads, (part + 1) * size // threads
                     if contiguous:
                         piece = data[first + start : first + stop]
-                        copy_bytes(address_of(batch[start:stop]), address_of(piece), piece.size * piece.itemsize)
+                        there, here = np.uintp(address(batch[start:stop])), np.uintp(address(piece))
+                        copy_bytes(there, here, piece.size * piece.itemsize)
                     else:
                         gather(data, order[first + start : first + stop], batch[start:stop])
 

@@ -12,7 +12,7 @@ from numba import cfunc, types
 from numba.core.errors import NumbaError
 
 from fastopt.errors import ConfigError, first_complaint
-from fastopt.kernels.cpu import COMPILE_OPTIONS, FLOATS, named, source_digest
+from fastopt.kernels.cpu import CALLBACK_OPTIONS, FLOATS, named, source_digest
 from fastopt.kernels.literals import copied
 from fastopt.training.models.base import Model
 
@@ -57,6 +57,6 @@ def _compile(signature: Any, function: Callable[..., Any], modules: tuple[Any, .
     home = f"{function.__module__}.{function.__qualname__}".replace(".", "_").replace("<locals>", "")
     own = named(copied(function), f"{home}_{dtype.name}_{digest}")
     try:
-        return cfunc(signature, forceinline=True, **{**COMPILE_OPTIONS, "cache": digest is not None})(own)
+        return cfunc(signature, **{**CALLBACK_OPTIONS, "cache": digest is not None})(own)
     except NumbaError as error:
         raise ConfigError(f"{function.__qualname__} cannot be compiled: {first_complaint(error)}") from None
