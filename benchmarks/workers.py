@@ -1,8 +1,9 @@
 """Do two workers train twice the runs? `python benchmarks/workers.py --out reports/workers`
 
-The training stage of one and the same study, alternately with one worker and with one for each of `--workers` cores, in
-random order within a round, every study in a folder of its own that is thrown away. A warm-up study compiles. The page
-gives runs per second and the paired ratio with its interval. Run it alone on the machine.
+The training stage of two studies, each with one worker and with one for each of `--workers` cores, in random order
+within a round, every time in a folder of its own that is thrown away. "main" is the README's first command, with its
+search, without its timing pass; "short" has runs of a few milliseconds only, where Python around a run shows most. A
+warm-up compiles. The page gives runs per second and the paired ratio with its interval. Run it alone on the machine.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ import tempfile
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from fastopt.bench.machine import environment
 from fastopt.bench.stats import median_interval, ratio_interval
@@ -29,12 +30,14 @@ from fastopt.study.runner import Runner
 from fastopt.training.budget import Budget
 from fastopt.training.datasets import load
 
-# The study of the README's first command without its search and timing: all four optimizers, batch sizes 8 to full.
-SETTINGS: dict[str, Any] = {
-    "batch_sizes": ("8", "32", "128", "512", "full"),
-    "learning_rate": 0.01,
-    "timing_rounds": 0,
-    "length": Budget(epochs=10),
+# Beside the defaults of `fastopt compare`: four optimizers on digits, batch sizes 1 to full, six seeds.
+STUDIES: dict[str, dict[str, Any]] = {
+    "main": {},
+    "short": {
+        "batch_sizes": ("8", "32", "128", "512", "full"),
+        "learning_rate": 0.01,
+        "length": Budget(epochs=10),
+    },
 }
 TARGET = 1.8
 
@@ -58,30 +61,38 @@ class Clock:
         pass
 
 
-def training_s(study: Study) -> float:
-    """Return the seconds from the start of the training stage to the last record."""
+class Stage(NamedTuple):
+    """What a training stage took: seconds from its start to its last record, and the runs it recorded."""
+
+    seconds: float
+    runs: int
+
+
+def train(study: Study) -> Stage:
+    """Carry out the training stage of a study."""
     clock = Clock()
     with tempfile.TemporaryDirectory(prefix="fastopt-") as folder, contextlib.closing(Writer(Path(folder))) as writer:
-        Runner(study, writer, clock).run()
-        return time.perf_counter() - clock.start
+        runner = Runner(study, writer, clock)
+        runner.run()
+        return Stage(time.perf_counter() - clock.start, len(runner.results))
 
 
-def measure(rounds: int, workers: int) -> dict[str, Any]:
-    """Return the record of the comparison: seconds of every round, runs per second, the ratio."""
+def measure(settings: dict[str, Any], rounds: int, workers: int) -> dict[str, Any]:
+    """Return the record of one study: seconds of every round, runs per second, the ratio."""
     dataset = load("digits")
-    studies = {count: plan(StudyConfig(**SETTINGS, workers=count), dataset) for count in (1, workers)}
-    n_runs = len(studies[1].cells) * studies[1].config.seeds
-    training_s(studies[workers])
+    studies = {count: plan(StudyConfig(**settings, timing_rounds=0, workers=count), dataset) for count in (1, workers)}
+    warm_up = train(studies[workers])
     seconds: dict[int, list[float]] = {count: [] for count in studies}
     for number in range(rounds):
         for count in random.Random(number).sample(list(studies), len(studies)):
-            seconds[count].append(training_s(studies[count]))
+            seconds[count].append(train(studies[count]).seconds)
     return {
-        "workers": workers,
-        "runs": n_runs,
+        "batch_sizes": list(dict.fromkeys(cell.batch for cell in studies[1].cells)),
+        "length": str(studies[1].config.run_length),
+        "runs": warm_up.runs,
         "seconds": {str(count): samples for count, samples in seconds.items()},
         "runs_per_second": {
-            str(count): median_interval([n_runs / sample for sample in samples]).record()
+            str(count): median_interval([warm_up.runs / sample for sample in samples]).record()
             for count, samples in seconds.items()
         },
         "ratio": ratio_interval(seconds[1], seconds[workers]).record(),
@@ -90,24 +101,28 @@ def measure(rounds: int, workers: int) -> dict[str, Any]:
 
 def page(record: dict[str, Any]) -> str:
     """Return the Markdown page of a record."""
-    cpu, found = record["environment"]["cpu"], record["measured"]
+    cpu, workers = record["environment"]["cpu"], record["workers"]
     lines = [
         "# Runs per second by workers",
         "",
-        f"{cpu['model']}, {cpu['usable_cores']} cores. {found['runs']} runs on digits "
-        f"(batch sizes {', '.join(SETTINGS['batch_sizes'])}; {SETTINGS['length']}; four optimizers), from the first to "
-        "the last record stored; "
-        f"{len(found['seconds']['1'])} rounds in random order, median and 95 % interval. Measured {record['created']}.",
+        f"{cpu['model']}, {cpu['usable_cores']} cores. Training stages on digits, four optimizers, from their start "
+        f"to the last record stored; {record['rounds']} rounds in random order, median and 95 % interval. Measured "
+        f"{record['created']}. Asked for: {TARGET} times the runs per second of one worker on 2 cores, for the main "
+        "study, which is the README's first command without its timing pass.",
         "",
-        "| workers | runs per second |",
-        "|--:|--:|",
-        *(f"| {count} | {_words(interval)} |" for count, interval in found["runs_per_second"].items()),
-        "",
-        f"{found['workers']} workers over 1: {_words(found['ratio'])}; asked for at least {TARGET} on 2 cores.",
+        f"| study | batch sizes | a run | runs | 1 worker, runs per second | {workers} workers | ratio |",
+        "|---|---|---|--:|--:|--:|--:|",
+        *(_row(name, found, workers) for name, found in record["measured"].items()),
         "",
         f"Made by `{record['command']}`; every sample is in workers.json.",
     ]
     return "\n".join(lines) + "\n"
+
+
+def _row(name: str, found: dict[str, Any], workers: int) -> str:
+    pace = found["runs_per_second"]
+    cells = [name, ", ".join(found["batch_sizes"]), found["length"], str(found["runs"])]
+    return f"| {' | '.join([*cells, _words(pace['1']), _words(pace[str(workers)]), _words(found['ratio'])])} |"
 
 
 def _words(interval: dict[str, float | None]) -> str:
@@ -127,7 +142,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         "command": shlex.join(["python", "benchmarks/workers.py", *argv]),
         "environment": environment(),
-        "measured": measure(options.rounds, options.workers),
+        "rounds": options.rounds,
+        "workers": options.workers,
+        "measured": {name: measure(settings, options.rounds, options.workers) for name, settings in STUDIES.items()},
     }
     options.out.mkdir(parents=True, exist_ok=True)
     (options.out / "workers.json").write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")

@@ -16,7 +16,7 @@ from fastopt.training.datasets import Dataset
 from fastopt.training.history import Evaluation, Score, Squares
 from fastopt.training.models import Model, compiled_loss_and_grad
 from fastopt.training.schedules import Schedule, make_schedule
-from fastopt.training.scoring import NOT_SCORED, Scoring
+from fastopt.training.scoring import NOT_SCORED, RowSets, Scoring, row_sets
 from fastopt.training.shuffle import SAMPLINGS, permutation, sample_order
 
 # The training loss is measured on at most so many training rows, always the same ones.
@@ -78,6 +78,7 @@ class Run:
         self.stop = np.zeros(1, dtype=np.int64) if stop is None else stop
         self.seconds = 0.0
         self.train_rows = _sample(dataset.train, TRAIN_EVALUATION_ROWS)
+        self._looked_at: dict[tuple[bool, bool], RowSets] = {}
         self._driver = driver.compiled_driver(dtype, parallel=parallel)
         self.update = optimizer.compiled(dtype, parallel=parallel).address
         self.loss_and_grad = compiled_loss_and_grad(model, dtype).address
@@ -151,7 +152,7 @@ class Run:
 
     def score(self, rows: npt.NDArray[np.int64]) -> Score:
         """Return mean loss and accuracy over `rows` of the data set; nan without rows."""
-        return self.scoring(self.params, self.buffers, rows)[0]
+        return self.scoring(self.params, self.buffers, row_sets(rows))[0]
 
     def evaluate(self, *, train: bool = True, validation: bool = True) -> Evaluation:
         """Look at the run as it stands, off the training clock; parameters or losses not finite make it diverged.
@@ -160,8 +161,7 @@ class Run:
         """
         if not np.isfinite(self.params).all():
             self.progress[driver.DIVERGED] = 1
-        looked_at = [self.train_rows] * train + [self.dataset.validation] * validation
-        scores = iter(self.scoring(self.params, self.buffers, *looked_at))
+        scores = iter(self.scoring(self.params, self.buffers, self._sets(train, validation)))
         on_train = next(scores) if train else NOT_SCORED
         on_validation = next(scores) if validation else NOT_SCORED
         if train and not math.isfinite(on_train.loss):
@@ -180,6 +180,13 @@ class Run:
             learning_rate=float(self.hyper[0]) if step else math.nan,
             gradient_norm=float(np.linalg.norm(self.grads[0])) / self._last_batch() if step else math.nan,
         )
+
+    def _sets(self, train: bool, validation: bool) -> RowSets:
+        """Return the rows of a look, put together at the first one."""
+        if (train, validation) not in self._looked_at:
+            sets = [self.train_rows] * train + [self.dataset.validation] * validation
+            self._looked_at[train, validation] = row_sets(*sets)
+        return self._looked_at[train, validation]
 
     def squares(self) -> Squares | None:
         """Return the squared norms of the last batch's gradient and of its chunks'; None before any, or of one chunk.

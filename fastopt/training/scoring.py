@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -14,6 +14,19 @@ from fastopt.training.history import Score
 from fastopt.training.models import Model, compiled_evaluate
 
 NOT_SCORED = Score(math.nan, math.nan)
+
+
+class RowSets(NamedTuple):
+    """Sets of rows as the compiled loop takes them: `rows` int64[m], set after set, which end at `ends` int64[sets]."""
+
+    rows: npt.NDArray[np.int64]
+    ends: npt.NDArray[np.int64]
+
+
+def row_sets(*sets: npt.NDArray[np.int64]) -> RowSets:
+    """Return `sets` side by side, made once for all the looks of a run."""
+    ends = np.cumsum([rows.size for rows in sets], dtype=np.int64)
+    return RowSets(np.concatenate([np.empty(0, dtype=np.int64), *sets]), ends)
 
 
 class Scoring:
@@ -34,20 +47,16 @@ class Scoring:
     def memory_bytes(self) -> int:
         return self._workspace.nbytes
 
-    def __call__(
-        self, params: npt.NDArray[Any], buffers: npt.NDArray[Any], *sets: npt.NDArray[np.int64]
-    ) -> list[Score]:
+    def __call__(self, params: npt.NDArray[Any], buffers: npt.NDArray[Any], sets: RowSets) -> list[Score]:
         """Return mean loss and accuracy of `params` (n_params,) over each set of rows; nan for a set without rows."""
-        if not sets:
-            return []
-        sums = np.zeros((len(sets), driver.EVALUATION_LANES, 3))
+        sums = np.zeros((sets.ends.size, driver.EVALUATION_LANES, 3))
         self._loop(
             self._evaluate,
             params,
             self._dataset.features,
             self._targets,
-            np.concatenate(sets),
-            np.cumsum([rows.size for rows in sets], dtype=np.int64),
+            sets.rows,
+            sets.ends,
             self._workspace,
             self._model.shape,
             self._model.args,

@@ -36,7 +36,7 @@ from fastopt.training.interrupt import interrupt_stops
 from fastopt.training.models import Model
 from fastopt.training.run import Run
 from fastopt.training.schedules import Schedule
-from fastopt.training.scoring import Scoring
+from fastopt.training.scoring import Scoring, row_sets
 from fastopt.training.shuffle import SAMPLINGS
 from fastopt.training.threads import numba_threads, one_blas_thread
 
@@ -253,5 +253,5 @@ def _test(
     parallel: bool,
 ) -> Score:
     with one_blas_thread():
-        (score,) = Scoring(dataset, model, targets, parallel=parallel)(params, buffers, dataset.test)
+        (score,) = Scoring(dataset, model, targets, parallel=parallel)(params, buffers, row_sets(dataset.test))
         return score

@@ -18,13 +18,16 @@ def workers():
 
 
 def test_the_page_and_every_sample_are_written(workers, monkeypatch, tmp_path):
-    monkeypatch.setitem(workers.SETTINGS, "batch_sizes", ("full",))
-    monkeypatch.setitem(workers.SETTINGS, "length", workers.Budget(steps=2))
+    short = {"batch_sizes": ("full",), "length": workers.Budget(steps=2)}
+    monkeypatch.setattr(workers, "STUDIES", {"main": {**short, "tune": 2}, "short": {**short, "learning_rate": 0.1}})
     assert workers.main(["--out", str(tmp_path / "out"), "--rounds", "2", "--workers", "3"]) == 0
-    found = json.loads((tmp_path / "out" / "workers.json").read_text())["measured"]
-    assert found["runs"] == 4 * 6
-    assert {count: len(samples) for count, samples in found["seconds"].items()} == {"1": 2, "3": 2}
-    assert found["ratio"]["low"] is None  # two rounds bear no interval
+    measured = json.loads((tmp_path / "out" / "workers.json").read_text())["measured"]
+    assert measured["short"]["runs"] == 4 * 6
+    assert measured["main"]["runs"] > 4 * (6 + 2)  # the search before them
     page = (tmp_path / "out" / "workers.md").read_text()
-    assert "24 runs on digits (batch sizes full; 2 steps" in page
-    assert f"3 workers over 1: {found['ratio']['median']:.3g}; asked for" in page
+    for name, found in measured.items():
+        assert {count: len(samples) for count, samples in found["seconds"].items()} == {"1": 2, "3": 2}
+        assert found["ratio"]["low"] is None  # two rounds bear no interval
+        row = next(line for line in page.splitlines() if line.startswith(f"| {name} "))
+        assert f"| full | 2 steps | {found['runs']} |" in row
+        assert row.endswith(f"| {found['ratio']['median']:.3g} |")

@@ -10,7 +10,7 @@ import pytest
 from fastopt.training.datasets import load
 from fastopt.training.history import Score
 from fastopt.training.models import build
-from fastopt.training.scoring import Scoring
+from fastopt.training.scoring import Scoring, row_sets
 
 from .models.problems import plain_layers, plain_loss_and_grad
 
@@ -20,7 +20,7 @@ PARAMS, BUFFERS = MODEL.init(0, np.float64), np.zeros(MODEL.n_buffers)
 
 
 def scores(*sets, parallel=False):
-    return Scoring(DATA, MODEL, MODEL.targets(DATA), parallel=parallel)(PARAMS, BUFFERS, *sets)
+    return Scoring(DATA, MODEL, MODEL.targets(DATA), parallel=parallel)(PARAMS, BUFFERS, row_sets(*sets))
 
 
 def score_by_numpy(rows):
