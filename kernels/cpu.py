@@ -35,7 +35,8 @@ BLOCK = 8192
 # error_model "numpy": Python's check for division by zero is a branch, and a branch does not vectorise.
 COMPILE_OPTIONS = {"cache": True, "nogil": True, "error_model": "numpy"}
 
-# A C callback is inlined into its wrapper, which would pass all arguments, some 60 words, once more.
+# Why it helps we do not know, since the C wrapper still calls the function: logistic regression on 1, 32 and 512 rows
+# takes 72, 282 and 3 050 ns a step with it, 82, 340 and 3 500 without (2026-11-22).
 CALLBACK_OPTIONS = {**COMPILE_OPTIONS, "forceinline": True}
 
 FLOATS = {np.dtype(np.float32): types.float32, np.dtype(np.float64): types.float64}
