@@ -24,9 +24,9 @@ def phases_figure(table: Sequence[GoalCell]) -> Figure:
     """One panel per optimizer."""
     key, title = "phase_shares", "Where the time of a step goes"
     caption = (
-        "Shuffling is drawing an order, and reading rows in it instead of as they lie. Each phase costs what a step "
-        "takes longer with it than without: the median over timing rounds. Phases are left out one by one, and what "
-        "they have in common belongs to none: they may add up to less than a step."
+        "Shuffling is drawing an order, asking for its next rows ahead, and reading rows in it instead of as they lie. "
+        "Each phase costs what a step takes longer with it than without: the median over timing rounds. Phases are "
+        "left out one by one, and what they have in common belongs to none: they may add up to less than a step."
     )
     timed = [cell for cell in table if any(cell.without_s[phase] for phase in STEP_PHASES)]
     if not timed:
