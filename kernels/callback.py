@@ -6,7 +6,7 @@ costs 10 us a function and call from Python, an address 0.1 us.
 """
 
 from llvmlite import ir
-from numba import njit, types
+from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
@@ -30,50 +30,6 @@ def _call_by_address(return_type):
 
 call_void = _call_by_address(types.void)
 call_float64 = _call_by_address(types.float64)
-
-
-class Direct:
-    """A function compiled for one signature of no result, which `call_direct` calls at its `address`, with no wrapper.
-
-    The C wrapper of a cfunc loads some arguments two words at a time that were stored one by one. No processor forwards
-    such a pair, so the call waits until all before it is done. Updates called without it: a step of 21 parameters takes
-    82 ns instead of 95 with Adam, 67 instead of 76 with SGD (medians of 30 processes, 2026-11-22). What models do that
-    way scatters from process to process, so they are cfuncs; see DESIGN.md.
-
-    cache_hits  1 when it was found in Numba's cache, else 0
-    """
-
-    def __init__(self, signature, function, **options):
-        dispatcher = njit(signature, **options)(function)
-        (self._compiled,) = dispatcher.overloads.values()
-        self.cache_hits = sum(dispatcher.stats.cache_hits.values())
-        self.address = self._compiled.library.get_pointer_to_function(self._compiled.fndesc.llvm_func_name)
-
-    def llvm(self):
-        """Return the LLVM code, for a look at what was compiled; a function from the cache has none."""
-        return self._compiled.library.get_llvm_str()
-
-
-@intrinsic
-def call_direct(typing_context, address, arguments):
-    """Call the Direct at `address` (int64) with a tuple of arguments of exactly its types: nothing is converted.
-
-    What it raises is raised to the caller.
-    """
-
-    def codegen(context, builder, signature, values):
-        convention, kinds = context.call_conv, tuple(signature.args[1])
-        function_type = convention.get_function_type(types.void, kinds)
-        function = builder.inttoptr(values[0], function_type.as_pointer())
-        result, error = (cgutils.alloca_once(builder, kind.pointee) for kind in function_type.args[:2])
-        arguments = context.get_arg_packer(kinds).as_arguments(builder, cgutils.unpack_tuple(builder, values[1]))
-        code = builder.call(function, [result, error, *arguments])
-        status = convention._get_return_status(builder, code, builder.load(error))
-        with cgutils.if_unlikely(builder, status.is_error):
-            convention.return_status_propagate(builder, status)
-        return context.get_dummy_value()
-
-    return types.void(types.int64, arguments), codegen
 
 
 @intrinsic

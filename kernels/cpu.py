@@ -16,7 +16,7 @@ import hashlib
 import inspect
 
 import numpy as np
-from numba import njit, prange, types
+from numba import cfunc, njit, prange, types
 from numba.core import cgutils
 from numba.extending import intrinsic, register_jitable
 from numba.np.unsafe.ndarray import to_fixed_tuple
@@ -24,7 +24,7 @@ from numba.np.unsafe.ndarray import to_fixed_tuple
 from . import around as around_module
 from . import callback, literals, memory, powers
 from .around import PLAIN, flush, prepare
-from .callback import Direct, borrowed, call_direct
+from .callback import borrowed, call_void
 from .memory import vector
 
 # Elements that one iteration of the outer loop handles: small enough that the sum of the gradient rows is still in the
@@ -35,7 +35,7 @@ BLOCK = 8192
 # error_model "numpy": Python's check for division by zero is a branch, and a branch does not vectorise.
 COMPILE_OPTIONS = {"cache": True, "nogil": True, "error_model": "numpy"}
 
-# Why it helps we do not know, since nothing is inlined into a caller by it: logistic regression on 1, 32 and 512 rows
+# Why it helps we do not know, since the C wrapper still calls the function: logistic regression on 1, 32 and 512 rows
 # takes 72, 282 and 3 050 ns a step with it, 82, 340 and 3 500 without (2026-11-22).
 CALLBACK_OPTIONS = {**COMPILE_OPTIONS, "forceinline": True}
 
@@ -43,7 +43,7 @@ FLOATS = {np.dtype(np.float32): types.float32, np.dtype(np.float64): types.float
 
 
 def compiled_update(rule, dtype, around=PLAIN, *, parallel=False):
-    """Return the compiled update of `rule` for `dtype`, whose `address` is what drivers and `step` call.
+    """Return the compiled update of `rule` for `dtype`, a Numba cfunc; its `address` is what drivers and `step` call.
 
     `around` says what the loop does besides the rule. Compiled once in a process, and found in Numba's cache by the
     next one when the rule has a source file.
@@ -65,13 +65,13 @@ def _compiled_update(rule, dtype, around, parallel):
     own = jitable(named(literals.copied(rule.coefficients), variant)), len(rule.hyper)
     update = named(_update(loop, rows, *own, around.zeroes, variant), variant)
     options = {**CALLBACK_OPTIONS, "cache": digest is not None}
-    return Direct(signature, update, parallel=parallel, **options)
+    return cfunc(signature, parallel=parallel, **options)(update)
 
 
 @njit(cache=True, nogil=True)
 def call_update(address, params, grads, state, hyper, step, grad_scale):
     """Call a compiled update from Python by its address; 0.7 us around the work itself."""
-    call_direct(address, (params, grads, state, hyper, step, grad_scale))
+    call_void(address, (params, grads, state, hyper, step, grad_scale))
 
 
 @functools.cache

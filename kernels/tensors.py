@@ -10,7 +10,7 @@ from numba import carray, njit, prange, types
 from numba.extending import intrinsic, register_jitable
 
 from . import callback, cpu, norm
-from .callback import call_direct
+from .callback import call_void
 from .cpu import named, source_digest
 from .norm import LANES, block_squares, blocks_of, ordered_sum
 
@@ -67,7 +67,7 @@ def _update(like, row, n_states, hyper, step, grad_scale):
     params = carray(_pointer(row[PARAMS], like), (n,))
     grads = carray(_pointer(row[GRADS], like), (1, n))
     state = carray(_pointer(row[STATE], like), (n_states, n))
-    call_direct(row[UPDATE], (params, grads, state, hyper, step, grad_scale))
+    call_void(row[UPDATE], (params, grads, state, hyper, step, grad_scale))
 
 
 @register_jitable

@@ -161,7 +161,7 @@ class Optimizer:
         return state
 
     def compiled(self, dtype: npt.DTypeLike, *, parallel: bool, zero_grad: bool = False) -> Any:
-        """Return the compiled update (by its `address`) that this optimizer's options choose."""
+        """Return the compiled update (a Numba cfunc) that this optimizer's options choose."""
         from fastopt.kernels.cpu import compiled_update
 
         return compiled_update(self.rule, np.dtype(dtype), self.around(zero_grad=zero_grad), parallel=parallel)

@@ -18,7 +18,7 @@ import numpy.typing as npt
 from numba import njit, prange, types
 
 from fastopt.kernels import callback, cpu, memory, norm
-from fastopt.kernels.callback import borrowed, call_direct, call_float64, call_void
+from fastopt.kernels.callback import borrowed, call_float64, call_void
 from fastopt.kernels.cpu import COMPILE_OPTIONS, FLOATS, source_digest
 from fastopt.kernels.memory import vector
 from fastopt.kernels.norm import LANES, block_squares, blocks_of, clip_factor, norm_of
@@ -163,7 +163,7 @@ def _driver(variant: str) -> Any:
                     scratch[block, 0] = block_squares(grads[:chunks], block, scratch[block, 1:])
                 grad_scale *= clip_factor(norm_of(scratch[:, 0], grad_scale), hyper[hyper.size - 1])
                 chunks = 1  # the rows are summed by now
-            call_direct(update, (params, grads[:chunks], state, hyper, step, grad_scale))
+            call_void(update, (params, grads[:chunks], state, hyper, step, grad_scale))
             losses[losses.size - 1] = loss / b
             position += b
             samples += b

@@ -11,10 +11,9 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from numba import types
+from numba import cfunc, types
 
 from fastopt.errors import unknown_name
-from fastopt.kernels.callback import Direct
 from fastopt.kernels.cpu import COMPILE_OPTIONS, FLOATS, named
 from fastopt.training import driver
 from fastopt.training.models import Model, compiled_loss_and_grad
@@ -67,4 +66,4 @@ def _no_update(dtype: npt.DTypeLike) -> Any:
     def update(params, grads, state, hyper, step, grad_scale):  # type: ignore[no-untyped-def]
         pass
 
-    return Direct(signature, named(update, f"none_{np.dtype(dtype).name}"), **COMPILE_OPTIONS)
+    return cfunc(signature, **COMPILE_OPTIONS)(named(update, f"none_{np.dtype(dtype).name}"))

@@ -187,7 +187,7 @@ LLVM_OF_ALL = """
 
     careless = Rule("careless", careless, sgd_coefficients, (), ("learning_rate",))
     for rule in (*RULES.values(), careless):
-        llvm = cpu.compiled_update(rule, np.float32, Around(clips=True, decays=True)).llvm()
+        llvm = cpu.compiled_update(rule, np.float32, Around(clips=True, decays=True))._library.get_llvm_str()
         print(rule.name, llvm.count(" x float>"), llvm.count(" x double>"))
 """
 

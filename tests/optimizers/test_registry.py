@@ -67,7 +67,7 @@ def test_literals_take_the_dtype_of_the_arrays():
     kind = fastopt.register_rule("quasi", quasi, quasi_coefficients, ("v",), defaults=DEFAULTS)
     compiled = kind().compiled(np.float32, parallel=False)
     if compiled.cache_hits == 0:  # from the cache comes machine code alone
-        assert " x double>" not in compiled.llvm()
+        assert " x double>" not in compiled._library.get_llvm_str()
     assert "quasi" in OPTIMIZERS
 
 
