@@ -2,12 +2,13 @@
 
 Every compiled update has the one signature of the house (f is float32 or float64):
 
-    update(params f[n], grads f[c, n], state f[k, n], hyper float64[h], step int64, grad_scale float64)
+    update(params f[n], grads f[c, n], state f[k, n], hyper float64[h], n, c, step int64, grad_scale float64)
 
-In place. The c gradient rows are summed block by block into the first row as they are read (c = 1 leaves the gradient
-alone), scaled, clipped to +-clip_value and increased by weight_decay * params before the rule sees them; see around.py.
-`hyper` holds the rule's own hyperparameters, then clip_value, weight_decay and clip_norm (looked at by norm.py only);
-`hyper[0]` is always the learning rate.
+The four arrays are int64 addresses: they and the numbers travel in registers (see callback.py). In place. The c
+gradient rows are summed block by block into the first row as they are read (c = 1 leaves the gradient alone), scaled,
+clipped to +-clip_value and increased by weight_decay * params before the rule sees them; see around.py. `hyper` holds
+the rule's own hyperparameters, then clip_value, weight_decay and clip_norm (looked at by norm.py only); `hyper[0]` is
+always the learning rate.
 Arguments are checked before they come here; every element is treated alike, so the bits do not depend on threads.
 """
 
@@ -16,16 +17,14 @@ import hashlib
 import inspect
 
 import numpy as np
-from numba import cfunc, njit, prange, types
+from numba import cfunc, prange, types
 from numba.core import cgutils
 from numba.extending import intrinsic, register_jitable
-from numba.np.unsafe.ndarray import to_fixed_tuple
 
 from . import around as around_module
-from . import callback, literals, memory, powers
+from . import copies, literals, memory, powers
 from .around import PLAIN, flush, prepare
-from .callback import borrowed, call_void
-from .memory import vector
+from .memory import numbers_at, vector_at
 
 # Elements that one iteration of the outer loop handles: small enough that the sum of the gradient rows is still in the
 # cache when the rule reads it, large enough that the loop around it costs nothing.
@@ -38,6 +37,9 @@ COMPILE_OPTIONS = {"cache": True, "nogil": True, "error_model": "numpy"}
 # Why it helps we do not know, since the C wrapper still calls the function: logistic regression on 1, 32 and 512 rows
 # takes 72, 282 and 3 050 ns a step with it, 82, 340 and 3 500 without (2026-11-22).
 CALLBACK_OPTIONS = {**COMPILE_OPTIONS, "forceinline": True}
+
+# params, grads, state, hyper, n, c, step, grad_scale
+UPDATE_SIGNATURE = types.void(*[types.int64] * 7, types.float64)
 
 FLOATS = {np.dtype(np.float32): types.float32, np.dtype(np.float64): types.float64}
 
@@ -53,25 +55,15 @@ def compiled_update(rule, dtype, around=PLAIN, *, parallel=False):
 
 @functools.cache
 def _compiled_update(rule, dtype, around, parallel):
-    element = FLOATS[dtype]
-    signature = types.void(
-        element[::1], element[:, ::1], element[:, ::1], types.float64[::1], types.int64, types.float64
-    )
     make_loop, rows = _LOOPS[len(rule.states)]
-    digest = source_digest(rule.update, rule.coefficients, around_module, callback, literals, memory, powers)
+    digest = source_digest(rule.update, rule.coefficients, around_module, copies, literals, memory, powers)
     variant = f"{rule.name}_{dtype.name}_{around}_parallel{parallel:d}_{digest}"
     scalar_rule = jitable(named(literals.with_literals(rule.update, dtype), variant))
     loop = jitable(named(make_loop(scalar_rule, prepare(around), flush(around, dtype)), variant))
-    own = jitable(named(literals.copied(rule.coefficients), variant)), len(rule.hyper)
-    update = named(_update(loop, rows, *own, around.zeroes, variant), variant)
+    coefficients = jitable(named(copies.copied(rule.coefficients), variant))
+    update = named(_update(loop, rows, coefficients, len(rule.hyper), around.zeroes, dtype.type, variant), variant)
     options = {**CALLBACK_OPTIONS, "cache": digest is not None}
-    return cfunc(signature, parallel=parallel, **options)(update)
-
-
-@njit(cache=True, nogil=True)
-def call_update(address, params, grads, state, hyper, step, grad_scale):
-    """Call a compiled update from Python by its address; 0.7 us around the work itself."""
-    call_void(address, (params, grads, state, hyper, step, grad_scale))
+    return cfunc(UPDATE_SIGNATURE, parallel=parallel, **options)(update)
 
 
 @functools.cache
@@ -115,23 +107,21 @@ def _stands_alone(source):
     return source.__closure__ is None and all(found is None or inspect.ismodule(found) for found in used)
 
 
-def _update(loop, rows, coefficients, n_hyper, zeroes, variant):
-    def update(params, grads, state, hyper, step, grad_scale):
+def _update(loop, rows, coefficients, n_hyper, zeroes, kind, variant):
+    def update(params, grads, state, hyper, n, n_grads, step, grad_scale):
         variant  # noqa: B018  (in the closure: see source_digest)
-        params, grads, state, hyper = borrowed(params), borrowed(grads), borrowed(state), borrowed(hyper)
-        c = cast_like(coefficients(step, *to_fixed_tuple(hyper[:n_hyper], n_hyper)), params)
-        scale, clip, decay = cast_like((grad_scale, hyper[n_hyper], hyper[n_hyper + 1]), params)
-        n = params.size
+        c = cast_like(coefficients(step, *numbers_at(hyper, n_hyper)), kind)
+        scale, clip, decay = cast_like((grad_scale, *numbers_at(hyper + 8 * n_hyper, 2)), kind)
         for b in prange((n + BLOCK - 1) // BLOCK):
             start = b * BLOCK
             size = min(BLOCK, n - start)
-            total = vector(grads, start, size)
-            for row in range(1, grads.shape[0]):
-                add_to(total, vector(grads, row * n + start, size))
-            loop(vector(params, start, size), total, rows(state, start, size), scale, clip, decay, c)
+            total = vector_at(kind, grads, start, size)
+            for row in range(1, n_grads):
+                add_to(total, vector_at(kind, grads, row * n + start, size))
+            loop(vector_at(kind, params, start, size), total, rows(kind, state, n, start, size), scale, clip, decay, c)
             if zeroes:  # the block is still in the cache
-                for row in range(grads.shape[0]):
-                    clear(vector(grads, row * n + start, size))
+                for row in range(n_grads):
+                    clear(vector_at(kind, grads, row * n + start, size))
 
     return update
 
@@ -149,18 +139,18 @@ def clear(array):
 
 
 @intrinsic
-def cast_like(typing_context, values, array):
-    """Cast a tuple of float64 to the array's dtype, so that the loop below stays in float32 where the data is."""
-    target = types.UniTuple(array.dtype, len(values))
+def cast_like(typing_context, values, kind):
+    """Cast a tuple of float64 to np.float32 or np.float64: the loop below stays in float32 where the data is."""
+    target = types.UniTuple(kind.dtype, len(values))
 
     def codegen(context, builder, signature, args):
         parts = cgutils.unpack_tuple(builder, args[0])
         cast = [
-            context.cast(builder, part, kind, array.dtype) for part, kind in zip(parts, signature.args[0], strict=True)
+            context.cast(builder, part, have, kind.dtype) for part, have in zip(parts, signature.args[0], strict=True)
         ]
         return context.make_tuple(builder, target, cast)
 
-    return target(values, array), codegen
+    return target(values, kind), codegen
 
 
 # --- One loop for each number of state arrays. Each is a function of its own over contiguous slices: written straight
@@ -208,25 +198,24 @@ def _three_states(rule, prepare, flush):
 
 
 @register_jitable
-def _rows_0(state, start, size):
+def _rows_0(kind, state, n, start, size):
     return ()
 
 
 @register_jitable
-def _rows_1(state, start, size):
-    return (vector(state, start, size),)
+def _rows_1(kind, state, n, start, size):
+    return (vector_at(kind, state, start, size),)
 
 
 @register_jitable
-def _rows_2(state, start, size):
-    n = state.shape[1]
-    return vector(state, start, size), vector(state, n + start, size)
+def _rows_2(kind, state, n, start, size):
+    return vector_at(kind, state, start, size), vector_at(kind, state, n + start, size)
 
 
 @register_jitable
-def _rows_3(state, start, size):
-    n = state.shape[1]
-    return vector(state, start, size), vector(state, n + start, size), vector(state, 2 * n + start, size)
+def _rows_3(kind, state, n, start, size):
+    two = _rows_2(kind, state, n, start, size)
+    return *two, vector_at(kind, state, 2 * n + start, size)
 
 
 _LOOPS = {0: (_no_state, _rows_0), 1: (_one_state, _rows_1), 2: (_two_states, _rows_2), 3: (_three_states, _rows_3)}

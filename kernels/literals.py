@@ -1,8 +1,8 @@
 """Numbers written into a rule take the dtype of the arrays, so that textbook text with literals stays in float32."""
 
-import types
-
 import numpy as np
+
+from .copies import copied
 
 
 def with_literals(function, dtype):
@@ -14,16 +14,3 @@ def with_literals(function, dtype):
     code, kind = function.__code__, np.dtype(dtype).type
     constants = tuple(kind(c) if isinstance(c, float) else c for c in code.co_consts)
     return copied(function, code.replace(co_consts=constants))
-
-
-def copied(function, code=None):
-    """Return a copy of a plain function, with other code if given: renaming it leaves the original alone."""
-    made = types.FunctionType(
-        code or function.__code__,
-        function.__globals__,
-        function.__name__,
-        function.__defaults__,
-        function.__closure__,
-    )
-    made.__module__, made.__qualname__ = function.__module__, function.__qualname__
-    return made

@@ -2,16 +2,15 @@
 
 The list is a table int64[k, 5] with a row for each tensor: the address of its compiled update, the addresses of its
 parameters f[n], gradients f[1, n] and state f[s, n], and n. Who fills the table keeps the arrays alive and unmoved.
-`like` is any array of dtype f: it tells the compiled code which dtype the addresses point to.
 """
 
 import numpy as np
-from numba import carray, njit, prange, types
-from numba.extending import intrinsic, register_jitable
+from numba import njit, prange
 
-from . import callback, cpu, norm
+from . import callback, cpu, memory, norm
 from .callback import call_void
 from .cpu import named, source_digest
+from .memory import address, table_at
 from .norm import LANES, block_squares, blocks_of, ordered_sum
 
 UPDATE, PARAMS, GRADS, STATE, SIZE, N_COLUMNS = range(6)
@@ -19,14 +18,16 @@ UPDATE, PARAMS, GRADS, STATE, SIZE, N_COLUMNS = range(6)
 _OPTIONS = {"cache": True, "nogil": True}
 
 # In the closure of everything below, and so in its cache key: Numba does not watch the files that it is made from.
-_DIGEST = source_digest(callback, cpu, norm)
+_DIGEST = source_digest(callback, cpu, memory, norm)
 
 
 def _step(variant):
-    def step(like, table, n_states, hyper, step, grad_scale):
+    def step(table, hyper, step, grad_scale):
         variant  # noqa: B018
-        for row in prange(table.shape[0]):
-            _update(like, table[row], n_states, hyper, step, grad_scale)
+        for i in prange(table.shape[0]):
+            row = table[i]
+            arrays = row[PARAMS], row[GRADS], row[STATE], address(hyper)
+            call_void(row[UPDATE], (*arrays, row[SIZE], 1, step, grad_scale))
 
     return named(step, variant)
 
@@ -35,7 +36,7 @@ def _squares(variant):
     def squares(like, table, sums):
         variant  # noqa: B018
         for row in range(table.shape[0]):
-            grads = _gradient(like, table[row])
+            grads = table_at(like, table[row, GRADS], 1, table[row, SIZE])
             partials = np.empty(blocks_of(grads.shape[1]))
             for block in prange(partials.size):
                 partials[block] = block_squares(grads, block, np.empty(LANES))
@@ -44,13 +45,13 @@ def _squares(variant):
     return named(squares, variant)
 
 
-# step(like, table, n_states, hyper, step, grad_scale) updates every tensor of the table: serial, one after another, and
+# step(table, hyper, step, grad_scale) updates every tensor of the table: serial, one after another, and
 # an update may itself be a parallel one; parallel, each on one thread, and its update must be a serial one.
 step_serial = njit(**_OPTIONS)(_step(f"serial_{_DIGEST}"))
 step_parallel = njit(parallel=True, **_OPTIONS)(_step(f"parallel_{_DIGEST}"))
 
-# squares(like, table, sums) writes the sum of squares of every tensor's gradient into sums float64[k]; both give the
-# same bits, the parallel one takes the blocks of a tensor on all threads.
+# squares(like, table, sums) writes the sum of squares of every tensor's gradient into sums float64[k]; `like` is any
+# array of their dtype. Both give the same bits, the parallel one takes the blocks of a tensor on all threads.
 squares_serial = njit(**_OPTIONS)(_squares(f"serial_{_DIGEST}"))
 squares_parallel = njit(parallel=True, **_OPTIONS)(_squares(f"parallel_{_DIGEST}"))
 
@@ -59,27 +60,3 @@ squares_parallel = njit(parallel=True, **_OPTIONS)(_squares(f"parallel_{_DIGEST}
 def address_of(array):
     """Return the address of an array's memory; a third of what `array.ctypes.data` takes."""
     return array.ctypes.data
-
-
-@register_jitable
-def _update(like, row, n_states, hyper, step, grad_scale):
-    n = row[SIZE]
-    params = carray(_pointer(row[PARAMS], like), (n,))
-    grads = carray(_pointer(row[GRADS], like), (1, n))
-    state = carray(_pointer(row[STATE], like), (n_states, n))
-    call_void(row[UPDATE], (params, grads, state, hyper, step, grad_scale))
-
-
-@register_jitable
-def _gradient(like, row):
-    return carray(_pointer(row[GRADS], like), (1, row[SIZE]))
-
-
-@intrinsic
-def _pointer(typing_context, address, like):
-    """Read an int64 as a pointer to elements of like's dtype."""
-
-    def codegen(context, builder, signature, arguments):
-        return builder.inttoptr(arguments[0], context.get_value_type(signature.return_type))
-
-    return types.CPointer(like.dtype)(types.int64, like), codegen

@@ -110,7 +110,6 @@ class HostPlan(Plan):
             )
             self._calls.append(call)
             self._place.update({i: (call.table, row) for row, i in enumerate(group)})
-        self._n_states = len(self._states[0])
 
     def _row(self, tensor: Tensor, address: Callable[[np.dtype[Any], bool], int], parallel: bool) -> list[int]:
         arrays = (tensor.params, tensor.grads, tensor.state)
@@ -121,7 +120,7 @@ class HostPlan(Plan):
         clip_norm = hyper[-1]
         scale = 1.0 if clip_norm == math.inf else self._clip_factor(clip_norm)
         for call in self._calls:
-            call.step(call.like, call.table, self._n_states, hyper, step, scale)
+            call.step(call.table, hyper, step, scale)
 
     def take(self, index: int, grads: Any) -> bool:
         old = self.grads[index]

@@ -17,13 +17,14 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit, prange, types
 
-from fastopt.kernels import callback, cpu, memory, norm
+from fastopt.kernels import argument_buffer, callback, cpu, memory, norm
+from fastopt.kernels.argument_buffer import fill
 from fastopt.kernels.callback import borrowed, call_float64, call_void
 from fastopt.kernels.cpu import COMPILE_OPTIONS, FLOATS, source_digest
-from fastopt.kernels.memory import vector
+from fastopt.kernels.memory import address, vector
 from fastopt.kernels.norm import LANES, block_squares, blocks_of, clip_factor, norm_of
 from fastopt.training import gather, shuffle
-from fastopt.training.gather import ask_for
+from fastopt.training.gather import are_wide, ask_for
 from fastopt.training.shuffle import SAMPLINGS, fill_order
 
 # The slots of `progress`, int64: where a run stands. A run goes on from any progress, to the same bits.
@@ -72,7 +73,7 @@ def compiled_driver(dtype: npt.DTypeLike, *, parallel: bool) -> Any:
     flat, table, data = f[::1], f[:, ::1], types.Array(f, 2, "C", readonly=True)
     i, integers, numbers = types.int64, types.int64[::1], types.float64[::1]
     buffers = (flat, table, table, flat, numbers, numbers)
-    where = (data, data, integers, integers, table, integers, numbers)
+    where = (data, data, integers, integers, table, integers, numbers, types.int64[:, ::1])
     how = (i, i, i, i, i, i)
     signature = types.void(i, i, i, *buffers, *where, *how, integers, integers, numbers, types.float64[:, ::1])
     return njit(signature, parallel=parallel, **COMPILE_OPTIONS)(_driver(f"parallel={parallel} {_baked_in()}"))
@@ -84,14 +85,14 @@ def compiled_evaluation(dtype: npt.DTypeLike, *, parallel: bool) -> Any:
     f = FLOATS[np.dtype(dtype)]
     flat, table, data = f[::1], f[:, ::1], types.Array(f, 2, "C", readonly=True)
     integers, numbers = types.int64[::1], types.float64[::1]
-    where = (data, data, integers, integers, table, integers, numbers, flat, types.float64[:, :, ::1])
-    signature = types.void(types.int64, flat, *where)
+    where = (data, data, integers, integers, table, integers, numbers, flat, types.int64[:, ::1])
+    signature = types.void(types.int64, flat, *where, types.float64[:, :, ::1])
     return njit(signature, parallel=parallel, **COMPILE_OPTIONS)(_evaluation(f"parallel={parallel} {_baked_in()}"))
 
 
 def _baked_in() -> Any:
     """Return a digest of the modules whose code becomes part of the drivers: Numba's cache does not watch them."""
-    return source_digest(callback, cpu, gather, memory, norm, *shuffle.SOURCES)
+    return source_digest(argument_buffer, callback, cpu, gather, memory, norm, *shuffle.SOURCES)
 
 
 def _driver(variant: str) -> Any:
@@ -112,6 +113,7 @@ def _driver(variant: str) -> Any:
         workspace,  # f[chunks, w]
         shape,  # int64[s]
         args,  # float64[a]
+        arguments,  # int64[chunks, GRADIENT_WORDS], for what the model is called with
         batch_size,
         epoch_rows,  # of the m rows, how many an epoch uses
         sampling,  # see `shuffle.SAMPLINGS`
@@ -127,7 +129,13 @@ def _driver(variant: str) -> Any:
         params, grads, state, buffers = borrowed(params), borrowed(grads), borrowed(state), borrowed(buffers)
         hyper, rate_args, shape, args = borrowed(hyper), borrowed(rate_args), borrowed(shape), borrowed(args)
         X, Y, rows, order, workspace = borrowed(X), borrowed(Y), borrowed(rows), borrowed(order), borrowed(workspace)
-        losses, scratch = borrowed(losses), borrowed(scratch)
+        losses, scratch, arguments = borrowed(losses), borrowed(scratch), borrowed(arguments)
+        for k in range(grads.shape[0]):
+            fill(arguments[k], (params, X, Y, grads[k], workspace[k], shape, args, buffers))
+        looks_ahead = sampling == FISHER_YATES and are_wide(X)  # the order of the whole epoch is known
+        n = params.size
+        first_rate, n_rates = address(rate_args), rate_args.size
+        updated = address(params), address(grads), address(state), address(hyper)
         epoch, position, step, samples = progress[EPOCH], progress[POSITION], progress[STEP], progress[SAMPLES]
         while samples < until_samples and stop[0] == 0:
             b = min(batch_size, epoch_rows - position)
@@ -135,35 +143,30 @@ def _driver(variant: str) -> Any:
                 fill_order(sampling, order, rows, position, position + b, seed, epoch)
             chunks = min(grads.shape[0], b)
             if chunks == 1:  # a parallel region would cost some microseconds
-                batch = order[position : position + b]
-                losses[0] = call_float64(
-                    loss_and_grad, (params, X, Y, batch, grads[0], workspace[0], shape, args, buffers, 1)
-                )
+                losses[0] = call_float64(loss_and_grad, (address(arguments), address(vector(order, position, b)), b, 1))
             else:
                 for k in prange(chunks):
                     first, last = position + k * b // chunks, position + (k + 1) * b // chunks
-                    losses[k] = call_float64(
-                        loss_and_grad,
-                        (params, X, Y, order[first:last], grads[k], workspace[k], shape, args, buffers, 1),
-                    )
-            loss = 0.0
-            for k in range(chunks):  # not losses.sum(): the parallel driver would add in an order of its threads
+                    batch = address(vector(order, first, last - first))
+                    losses[k] = call_float64(loss_and_grad, (address(arguments[k]), batch, last - first, 1))
+            loss = losses[0]
+            for k in range(1, chunks):  # not losses.sum(): the parallel driver would add in an order of its threads
                 loss += losses[k]
             if not np.isfinite(loss):
                 progress[DIVERGED] = 1
                 break
-            if sampling == FISHER_YATES:  # the next rows are known, and come while the parameters are updated
+            if looks_ahead:  # and the next rows come while the parameters are updated
                 ahead = position + b
                 ask_for(X, vector(order, ahead, min(b, AHEAD, epoch_rows - ahead)))
             step += 1
-            hyper[0] = call_float64(learning_rate, (step, epoch, rate_args))
+            hyper[0] = call_float64(learning_rate, (step, epoch, first_rate, n_rates))
             grad_scale = 1.0 / b if mean else 1.0
             if hyper[hyper.size - 1] < np.inf:
                 for block in prange(scratch.shape[0]):
                     scratch[block, 0] = block_squares(grads[:chunks], block, scratch[block, 1:])
                 grad_scale *= clip_factor(norm_of(scratch[:, 0], grad_scale), hyper[hyper.size - 1])
                 chunks = 1  # the rows are summed by now
-            call_void(update, (params, grads[:chunks], state, hyper, step, grad_scale))
+            call_void(update, (*updated, n, chunks, step, grad_scale))
             losses[losses.size - 1] = loss / b
             position += b
             samples += b
@@ -176,10 +179,11 @@ def _driver(variant: str) -> Any:
 
 
 def _evaluation(variant: str) -> Any:
-    def evaluate_rows(evaluate, params, X, Y, rows, ends, workspace, shape, args, buffers, sums):  # type: ignore[no-untyped-def]
+    def evaluate_rows(evaluate, params, X, Y, rows, ends, workspace, shape, args, buffers, arguments, sums):  # type: ignore[no-untyped-def]
         """Sum what `evaluate` gives over sets of `rows`, which lie one after another and end at ends int64[sets].
 
-        sums float64[sets, lanes, 3], zero before, has the sums of each set in its first lane; workspace f[lanes, w].
+        sums float64[sets, lanes, 3], zero before, has the sums of each set in its first lane; workspace f[lanes, w];
+        arguments int64[lanes, EVALUATION_WORDS].
         """
         variant  # noqa: B018
         params, X, Y, rows, workspace = borrowed(params), borrowed(X), borrowed(Y), borrowed(rows), borrowed(workspace)
@@ -187,12 +191,13 @@ def _evaluation(variant: str) -> Any:
         lanes = sums.shape[1]
         for lane in prange(lanes):
             out, begin = np.zeros(3), 0
+            fill(arguments[lane], (params, X, Y, workspace[lane], shape, args, buffers, out))
             for part in range(ends.size):
                 size = ends[part] - begin
                 start, stop = begin + lane * size // lanes, begin + (lane + 1) * size // lanes
                 for first in range(start, stop, EVALUATION_BLOCK):
-                    block = rows[first : min(first + EVALUATION_BLOCK, stop)]
-                    call_void(evaluate, (params, X, Y, block, workspace[lane], shape, args, buffers, out))
+                    b = min(EVALUATION_BLOCK, stop - first)
+                    call_void(evaluate, (address(arguments[lane]), address(vector(rows, first, b)), b))
                     sums[part, lane] += out
                 begin = ends[part]
         for part in range(ends.size):

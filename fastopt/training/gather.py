@@ -36,10 +36,10 @@ def gather(X, rows, out):  # type: ignore[no-untyped-def]
     lets each gather a part of the batch.
     """
     row_bytes = X.shape[1] * X.itemsize
-    if row_bytes < WIDE:
-        _copy_rows(X, rows, out, row_bytes)
-    else:
+    if are_wide(X):
         _copy_wide_rows(X, rows, out, row_bytes)
+    else:
+        _copy_rows(X, rows, out, row_bytes)
 
 
 @register_jitable
@@ -78,11 +78,15 @@ def _copy_wide_rows(X, rows, out, row_bytes):  # type: ignore[no-untyped-def]
 
 
 @register_jitable
+def are_wide(X):  # type: ignore[no-untyped-def]
+    """Tell whether the rows of X f[N, d] are wide."""
+    return X.shape[1] * X.itemsize >= WIDE
+
+
+@register_jitable
 def ask_for(X, rows):  # type: ignore[no-untyped-def]
-    """Ask for the lines of X[rows] without waiting for them, if rows are wide: X f[N, d], rows int64[b] below N."""
+    """Ask for the lines of X[rows] without waiting for them: X f[N, d], rows int64[b] below N."""
     row_bytes = X.shape[1] * X.itemsize
-    if row_bytes < WIDE:
-        return
     for i in range(rows.size):
         here = np.uintp(address(X)) + np.uintp(rows[i] * row_bytes)
         for byte in range(0, row_bytes, LINE):

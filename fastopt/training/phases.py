@@ -9,12 +9,10 @@ from __future__ import annotations
 import functools
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
-from numba import cfunc, types
+from numba import cfunc
 
 from fastopt.errors import unknown_name
-from fastopt.kernels.cpu import COMPILE_OPTIONS, FLOATS, named
+from fastopt.kernels.cpu import COMPILE_OPTIONS, UPDATE_SIGNATURE, named
 from fastopt.training import driver
 from fastopt.training.models import Model, compiled_loss_and_grad
 from fastopt.training.run import Run
@@ -35,7 +33,7 @@ def leave_out(run: Run, phase: str) -> None:
             run.grads[:] = 0
             run.loss_and_grad = compiled_loss_and_grad(_Nothing(), dtype).address
         case "update":
-            run.update = _no_update(dtype).address
+            run.update = _no_update().address
         case _:
             raise unknown_name("phase", phase, ("order", "model", "update"))
 
@@ -59,11 +57,8 @@ class _Nothing(Model):
 
 
 @functools.cache
-def _no_update(dtype: npt.DTypeLike) -> Any:
-    f = FLOATS[np.dtype(dtype)]
-    signature = types.void(f[::1], f[:, ::1], f[:, ::1], types.float64[::1], types.int64, types.float64)
-
-    def update(params, grads, state, hyper, step, grad_scale):  # type: ignore[no-untyped-def]
+def _no_update() -> Any:
+    def update(params, grads, state, hyper, n, n_grads, step, grad_scale):  # type: ignore[no-untyped-def]
         pass
 
-    return cfunc(signature, **COMPILE_OPTIONS)(named(update, f"none_{np.dtype(dtype).name}"))
+    return cfunc(UPDATE_SIGNATURE, **COMPILE_OPTIONS)(named(update, "none"))

@@ -14,7 +14,7 @@ from fastopt.training import driver
 from fastopt.training.budget import epoch_rows
 from fastopt.training.datasets import Dataset
 from fastopt.training.history import Evaluation, Score, Squares
-from fastopt.training.models import Model, compiled_loss_and_grad
+from fastopt.training.models import GRADIENT_WORDS, Model, compiled_loss_and_grad
 from fastopt.training.schedules import Schedule, make_schedule
 from fastopt.training.scoring import NOT_SCORED, RowSets, Scoring, row_sets
 from fastopt.training.shuffle import SAMPLINGS, permutation, sample_order
@@ -71,6 +71,7 @@ class Run:
         self.epoch_rows = epoch_rows(self.rows.size, batch_size, drop_last=drop_last)
         self.order = np.empty_like(self.rows)
         self.workspace = np.empty((self.chunks, model.workspace_size(largest)), dtype)
+        self.arguments = np.empty((self.chunks, GRADIENT_WORDS), np.int64)
         self.scoring = Scoring(dataset, model, self.targets, parallel=parallel)
         self.losses = np.full(self.chunks + 1, math.nan)
         self.scratch = driver.norm_scratch(n)
@@ -137,6 +138,7 @@ class Run:
             self.workspace,
             self.model.shape,
             self.model.args,
+            self.arguments,
             self.batch_size,
             self.epoch_rows,
             SAMPLINGS[self.sampling],

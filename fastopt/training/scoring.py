@@ -11,7 +11,7 @@ import numpy.typing as npt
 from fastopt.training import driver
 from fastopt.training.datasets import Dataset
 from fastopt.training.history import Score
-from fastopt.training.models import Model, compiled_evaluate
+from fastopt.training.models import EVALUATION_WORDS, Model, compiled_evaluate
 
 NOT_SCORED = Score(math.nan, math.nan)
 
@@ -40,6 +40,7 @@ class Scoring:
         dtype = dataset.features.dtype
         self._dataset, self._model, self._targets = dataset, model, targets
         self._workspace = np.empty((driver.EVALUATION_LANES, model.workspace_size(driver.EVALUATION_BLOCK)), dtype)
+        self._arguments = np.empty((driver.EVALUATION_LANES, EVALUATION_WORDS), np.int64)
         self._evaluate = compiled_evaluate(model, dtype).address
         self._loop = driver.compiled_evaluation(dtype, parallel=parallel)
 
@@ -61,6 +62,7 @@ class Scoring:
             self._model.shape,
             self._model.args,
             buffers,
+            self._arguments,
             sums,
         )
         return [Score(loss / n, correct / n) if n else NOT_SCORED for loss, correct, n in sums[:, 0].tolist()]

@@ -15,6 +15,7 @@ from fastopt.kernels.rules import RULES
 
 from .hyper import HYPER
 from .tolerances import TOLERANCE, relative_error
+from .updates import call_update
 
 DTYPES = [np.float32, np.float64]
 SIZES = (0, 1, 15, 16, 17, 33, 1000, 100_003)
@@ -46,7 +47,7 @@ def check_step(rule, compiled, arguments, flushes=True):
     want, want_state, before, before_state = params.copy(), state.copy(), params.copy(), state.copy()
     with np.errstate(all="ignore"):
         reference.update(reference.FORMULAS[rule.name], want, grads, want_state, hyper, step, scale, limit)
-    cpu.call_update(compiled.address, params, grads.copy(), state, hyper, step, scale)
+    call_update(compiled.address, params, grads.copy(), state, hyper, step, scale)
     tolerance = TOLERANCE[params.dtype]
     # Once state is infinite, b s + (1 - b) g^2 stays so and m + (1 - b)(g - m) is NaN: lost either way.
     alive = np.isfinite(before_state).all(axis=0)
@@ -112,7 +113,7 @@ def test_gradients_that_are_to_be_cleared_are_zero_after_the_same_step(name, row
     for zeroes in (False, True):
         params, grads, state, hyper = problem(rule, BLOCKS, np.float32, rows)
         compiled = cpu.compiled_update(rule, np.float32, Around(zeroes=zeroes))
-        cpu.call_update(compiled.address, params, grads, state, hyper, 1, 1.0)
+        call_update(compiled.address, params, grads, state, hyper, 1, 1.0)
         results.append(params.tobytes() + state.tobytes())
         assert bool(grads.any()) is not zeroes
     assert results[0] == results[1]
@@ -128,7 +129,7 @@ def test_state_below_the_limit_becomes_zero_unless_told_otherwise(name, dtype):
         state[:] = limit * np.array([0.5, -0.5, 4.0, -4.0], dtype)
         if name != "momentum_heavy_ball":
             np.abs(state, out=state)  # a second moment is not negative
-        cpu.call_update(compiled.address, params, np.zeros((1, 4), dtype), state, hyper_of(rule), 1, 1.0)
+        call_update(compiled.address, params, np.zeros((1, 4), dtype), state, hyper_of(rule), 1, 1.0)
         assert bool(state[:, :2].any()) is not flushes
         assert state[:, 2:].all()
 
@@ -140,7 +141,7 @@ def test_a_dead_gradient_leaves_no_subnormal_number_behind():
     for step in range(1, 3000):
         if step == 5:
             grads[:] = 0
-        cpu.call_update(compiled.address, params, grads, state, hyper, step, 1.0)
+        call_update(compiled.address, params, grads, state, hyper, step, 1.0)
         smallest = np.abs(state[state != 0]).min(initial=1.0)
         assert smallest >= flush_below(np.float32)
     assert not state[0].any()  # m fades by a tenth a step
@@ -156,7 +157,7 @@ def test_serial_and_parallel_give_the_same_bits_for_any_number_of_threads(rule):
         numba.set_num_threads(threads)
         try:
             for step in (1, 2, 3):
-                cpu.call_update(compiled.address, params, grads.copy(), state, hyper, step, 1.0)
+                call_update(compiled.address, params, grads.copy(), state, hyper, step, 1.0)
         finally:
             numba.set_num_threads(most)
         results.append((params.tobytes(), state.tobytes()))
@@ -169,7 +170,7 @@ def test_a_nan_gradient_passes_the_clip_and_reaches_the_parameter():
     params, _, state, _ = problem(rule, 3, np.float32)
     grads = np.array([[np.nan, np.inf, -np.inf]], dtype=np.float32)
     before = params.copy()
-    cpu.call_update(compiled.address, params, grads, state, np.array([1.0, 2.0, 0.0, np.inf]), 1, 1.0)
+    call_update(compiled.address, params, grads, state, np.array([1.0, 2.0, 0.0, np.inf]), 1, 1.0)
     assert np.isnan(params[0])
     np.testing.assert_array_equal(params[1:], before[1:] - np.array([2.0, -2.0], np.float32))
 
@@ -218,17 +219,18 @@ def run_python(code, cache, *arguments):
 
 SECOND_PROCESS = """
     import numpy as np
-    from fastopt.kernels import cpu
+    from fastopt.kernels import cpu, tensors
     from fastopt.kernels.rules import RULES
     hits = []
     for name in ("sgd", "adam"):
         for parallel in (False, True):
             hits.append(cpu.compiled_update(RULES[name], np.float32, parallel=parallel).cache_hits)
     serial = cpu.compiled_update(RULES["adam"], np.float32)
-    arrays = np.ones(5, np.float32), np.ones((1, 5), np.float32), np.zeros((2, 5), np.float32)
-    cpu.call_update(serial.address, *arrays, np.array([0.1, 0.9, 0.999, 1e-8, np.inf, 0.0, np.inf]), 1, 1.0)
-    stats = cpu.call_update.stats
-    print(hits, sum(stats.cache_hits.values()), sum(stats.cache_misses.values()), arrays[0][0])
+    params, grads, state = np.ones(5, np.float32), np.ones(5, np.float32), np.zeros((2, 5), np.float32)
+    table = np.array([[serial.address, *(array.ctypes.data for array in (params, grads, state)), 5]])
+    tensors.step_serial(table, np.array([0.1, 0.9, 0.999, 1e-8, np.inf, 0.0, np.inf]), 1, 1.0)
+    stats = tensors.step_serial.stats
+    print(hits, sum(stats.cache_hits.values()), sum(stats.cache_misses.values()), params[0])
 """
 
 
@@ -251,6 +253,7 @@ CHECK_ALL = """
     import numpy as np
     from fastopt.kernels import cpu, reference
     from fastopt.kernels.rules import RULES
+    from tests.kernels.updates import call_update
     hyper = {"learning_rate": 0.05, "beta": 0.9, "beta1": 0.9, "beta2": 0.999, "eps": 1e-8}
     names = sys.argv[1:]
     for parallel in (True, False):
@@ -262,7 +265,7 @@ CHECK_ALL = """
             values = np.array([*(hyper[h] for h in RULES[name].hyper), np.inf, 0.0, np.inf])
             expected, expected_state = params.copy(), state.copy()
             reference.update(reference.FORMULAS[name], expected, grads, expected_state, values, 3)
-            cpu.call_update(compiled.address, params, grads, state, values, 3, 1.0)
+            call_update(compiled.address, params, grads, state, values, 3, 1.0)
             print(name, parallel, np.allclose(params, expected), np.allclose(state, expected_state))
 """
 

@@ -11,12 +11,13 @@ import pytest
 
 from fastopt.kernels import cuda, cuda_element, cuda_vector, reference
 from fastopt.kernels.around import PLAIN, Around, flush_below
-from fastopt.kernels.cpu import call_update, compiled_update
+from fastopt.kernels.cpu import compiled_update
 from fastopt.kernels.rules import RULES, Rule
 
 from . import cuda_simulator_worker as simulator
 from .on_simulator import arrays_from
 from .tolerances import TOLERANCE, relative_error
+from .updates import call_update
 
 DTYPES = ["float32", "float64"]
 

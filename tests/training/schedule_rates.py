@@ -6,21 +6,22 @@ import numpy as np
 from numba import njit
 
 from fastopt.kernels.callback import call_float64
+from fastopt.kernels.memory import address
 
 
 @njit
-def call_each(address, steps, epochs, args):
+def call_each(function, steps, epochs, args):
     rates = np.empty(steps.size)
     for i in range(steps.size):
-        rates[i] = call_float64(address, (steps[i], epochs[i], args))
+        rates[i] = call_float64(function, (steps[i], epochs[i], address(args), args.size))
     return rates
 
 
 def compiled_rates(schedule, base, steps, epochs=None, total=None):
     """The rates of a compiled schedule at `steps`, int64, of `epochs`; every step is an epoch where none are given."""
     steps = np.asarray(steps, dtype=np.int64)
-    address, args = schedule.bind(base, total)
-    return call_each(address, steps, steps if epochs is None else np.asarray(epochs, dtype=np.int64), args)
+    function, args = schedule.bind(base, total)
+    return call_each(function, steps, steps if epochs is None else np.asarray(epochs, dtype=np.int64), args)
 
 
 def python_rates(schedule, base, steps, epochs=None, total=None):

@@ -6,7 +6,7 @@ import numba
 import numpy as np
 import pytest
 
-from fastopt.training.gather import LINE, WIDE, ask_for, gather
+from fastopt.training.gather import LINE, WIDE, are_wide, ask_for, gather
 
 # Features around every border: of a wide row, and of the lines that it is copied in.
 WIDTHS = [1, 2, 7, 20, 63, 64, WIDE // 4 - 1, WIDE // 4, WIDE // 4 + 1, WIDE // 8, 200, 784, 785, 3_000]
@@ -65,11 +65,16 @@ def test_wide_rows_are_asked_for_ahead_and_narrow_ones_copied_by_memcpy():
     assert "llvm.memcpy" in code
 
 
-def test_rows_to_come_are_asked_for_if_they_are_wide():
+@pytest.mark.parametrize(("width", "wide"), [(3, False), (WIDE // 4 - 1, False), (WIDE // 4, True), (784, True)])
+def test_rows_are_wide_from_some_bytes_on(width, wide):
+    assert are_wide(np.zeros((2, width), np.float32)) is wide
+
+
+def test_rows_to_come_are_asked_for():
     @numba.njit
     def asked(X, rows):
         ask_for(X, rows)
 
-    for width in (3, 200, 784):
+    for width in (200, 784):
         asked(np.zeros((2, width), np.float32), np.array([1, 0]))
     assert "llvm.prefetch" in "".join(asked.inspect_llvm().values())

@@ -1,4 +1,12 @@
-"""A model's two plain functions become C callbacks with the one signature of their kind, called by address."""
+"""A model's two plain functions become C callbacks with the one signature of their kind, called by address.
+
+    loss_and_grad(arguments, rows, b, training) -> float64
+    evaluate(arguments, rows, b)
+
+All arguments are int64: `rows` is the address of the first of `b` row numbers, `arguments` that of an argument buffer
+(kernels/argument_buffer.py) of params, X, Y, grads, workspace, shape, args, buffers; for evaluate of params, X, Y,
+workspace, shape, args, buffers, out.
+"""
 
 from __future__ import annotations
 
@@ -10,11 +18,30 @@ import numpy as np
 import numpy.typing as npt
 from numba import cfunc, types
 from numba.core.errors import NumbaError
+from numba.extending import register_jitable
 
 from fastopt.errors import ConfigError, first_complaint
+from fastopt.kernels import argument_buffer, memory
+from fastopt.kernels.argument_buffer import n_words, reader
+from fastopt.kernels.copies import copied
 from fastopt.kernels.cpu import CALLBACK_OPTIONS, FLOATS, named, source_digest
-from fastopt.kernels.literals import copied
+from fastopt.kernels.memory import vector_at
 from fastopt.training.models.base import Model
+
+# What an entry below reads its arguments with, and the model's function that it calls: each copy of it has its own.
+_read: Any = None
+_function: Any = None
+
+
+def _loss_and_grad_entry(arguments, rows, n_rows, training):  # type: ignore[no-untyped-def]
+    params, X, Y, grads, workspace, shape, args, buffers = _read(arguments)
+    batch = vector_at(np.int64, rows, 0, n_rows)
+    return _function(params, X, Y, batch, grads, workspace, shape, args, buffers, training)
+
+
+def _evaluate_entry(arguments, rows, n_rows):  # type: ignore[no-untyped-def]
+    params, X, Y, workspace, shape, args, buffers, out = _read(arguments)
+    _function(params, X, Y, vector_at(np.int64, rows, 0, n_rows), workspace, shape, args, buffers, out)
 
 
 def compiled_loss_and_grad(model: Model, dtype: npt.DTypeLike) -> Any:
@@ -29,34 +56,54 @@ def compiled_evaluate(model: Model, dtype: npt.DTypeLike) -> Any:
 
 @functools.cache
 def _loss_and_grad(function: Callable[..., Any], modules: tuple[Any, ...], dtype: np.dtype[Any]) -> Any:
-    f, data, integers, numbers = _types(dtype)
-    arguments = (f, data, data, integers, f, f, integers, numbers, f, types.int64)
-    return _compile(types.float64(*arguments), function, modules, dtype)
+    signature = types.float64(*[types.int64] * 4)
+    return _compile(signature, _loss_and_grad_entry, _gradient_arrays(dtype), function, modules, dtype)
 
 
 @functools.cache
 def _evaluate(function: Callable[..., Any], modules: tuple[Any, ...], dtype: np.dtype[Any]) -> Any:
-    f, data, integers, numbers = _types(dtype)
-    arguments = (f, data, data, integers, f, integers, numbers, f, numbers)
-    return _compile(types.void(*arguments), function, modules, dtype)
+    signature = types.void(*[types.int64] * 3)
+    return _compile(signature, _evaluate_entry, _evaluation_arrays(dtype), function, modules, dtype)
 
 
-def _types(dtype: np.dtype[Any]) -> tuple[Any, Any, Any, Any]:
+def _gradient_arrays(dtype: npt.DTypeLike) -> tuple[Any, ...]:
+    flat, data, integers, numbers = _types(dtype)
+    return flat, data, data, flat, flat, integers, numbers, flat
+
+
+def _evaluation_arrays(dtype: npt.DTypeLike) -> tuple[Any, ...]:
+    flat, data, integers, numbers = _types(dtype)
+    return flat, data, data, flat, integers, numbers, flat, numbers
+
+
+def _types(dtype: npt.DTypeLike) -> tuple[Any, Any, Any, Any]:
     """Return flat f, data (N, d) f that may be read-only, whole numbers, numbers."""
-    f = FLOATS[dtype]
+    f = FLOATS[np.dtype(dtype)]
     return f[::1], types.Array(f, 2, "C", readonly=True), types.int64[::1], types.float64[::1]
 
 
-def _compile(signature: Any, function: Callable[..., Any], modules: tuple[Any, ...], dtype: np.dtype[Any]) -> Any:
-    """Compile a copy of `function` under a name of its own: it tells the function, its dtype and its text.
+# How long the argument buffers are.
+GRADIENT_WORDS, EVALUATION_WORDS = (n_words(kinds(np.float32)) for kinds in (_gradient_arrays, _evaluation_arrays))
 
-    Numba's cache goes by name too (see kernels/cpu.py for the trap), so that no edit of `modules` finds older code. A
-    wrapper that closes over the digest would do as well, but all that it calls would be optimised once more.
+
+def _compile(
+    signature: Any,
+    entry: Callable[..., Any],
+    arrays: tuple[Any, ...],
+    function: Callable[..., Any],
+    modules: tuple[Any, ...],
+    dtype: np.dtype[Any],
+) -> Any:
+    """Compile copies of `entry` and of the `function` that it calls, under a name that tells function, dtype and text.
+
+    Numba's cache goes by name (see kernels/cpu.py for the trap), so that no edit of `modules` finds older code.
     """
-    digest = source_digest(*(modules or (function,)))
+    digest = source_digest(argument_buffer, memory, *(modules or (function,)))
     home = f"{function.__module__}.{function.__qualname__}".replace(".", "_").replace("<locals>", "")
-    own = named(copied(function), f"{home}_{dtype.name}_{digest}")
+    variant = f"{home}_{dtype.name}_{digest}"
+    own = register_jitable(named(copied(function), variant))
+    called = named(copied(entry, _read=reader(arrays), _function=own), variant)
     try:
-        return cfunc(signature, **{**CALLBACK_OPTIONS, "cache": digest is not None})(own)
+        return cfunc(signature, **{**CALLBACK_OPTIONS, "cache": digest is not None})(called)
     except NumbaError as error:
         raise ConfigError(f"{function.__qualname__} cannot be compiled: {first_complaint(error)}") from None

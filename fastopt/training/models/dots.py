@@ -28,30 +28,37 @@ def dot(x, w):  # type: ignore[no-untyped-def]
 @intrinsic
 def _dot(typing_context, like, x, w, size):  # type: ignore[no-untyped-def]
     def codegen(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
-        like, x, w, size = arguments
-        vector, integer = ir.VectorType(like.type, LANES), size.type
+        like, *starts, size = arguments
         bytes_each = context.get_abi_sizeof(like.type)
-        total = cgutils.alloca_once_value(builder, ir.Constant(vector, None))
-
-        def place(start: Any, i: Any) -> Any:
-            return builder.inttoptr(builder.add(start, builder.mul(i, integer(bytes_each))), vector.as_pointer())
-
-        def add(left: Any, right: Any) -> None:
-            builder.store(builder.fadd(builder.load(total), builder.fmul(left, right)), total)
-
-        load, _, _ = vector_functions(builder, vector, bytes_each)
-        every = ir.Constant(ir.VectorType(ir.IntType(1), LANES), [1] * LANES)
-        whole = builder.and_(size, integer(-LANES))
-        with cgutils.for_range_slice(builder, integer(0), whole, integer(LANES), intp=integer) as (i, _):
-            add(*(load(place(start, i), every) for start in (x, w)))
-        rest = lanes_before(builder, builder.sub(size, whole), LANES)
-        add(*(load(place(start, whole), rest) for start in (x, w)))
-        return _sum(builder, builder.load(total))
+        total, whole = products_by_lanes(builder, like.type, bytes_each, starts, size)
+        kind, rest = total.type, lanes_before(builder, builder.sub(size, whole), LANES)
+        load, _, _ = vector_functions(builder, kind, bytes_each)
+        left, right = (load(place(builder, start, whole, kind, bytes_each), rest) for start in starts)
+        return sum_of_lanes(builder, builder.fadd(total, builder.fmul(left, right)))
 
     return like(like, types.int64, types.int64, types.int64), codegen
 
 
-def _sum(builder: Any, total: Any) -> Any:
+def products_by_lanes(builder: Any, element: Any, bytes_each: int, starts: Any, size: Any) -> tuple[Any, Any]:
+    """Return the products of two runs of elements, which begin at two addresses, summed in LANES lanes.
+
+    The elements that fill no vector are left: also returns how many came before them.
+    """
+    kind, integer = ir.VectorType(element, LANES), size.type
+    total = cgutils.alloca_once_value(builder, ir.Constant(kind, None))
+    whole = builder.and_(size, integer(-LANES))
+    with cgutils.for_range_slice(builder, integer(0), whole, integer(LANES), intp=integer) as (i, _):
+        left, right = (builder.load(place(builder, start, i, kind, bytes_each), align=bytes_each) for start in starts)
+        builder.store(builder.fadd(builder.load(total), builder.fmul(left, right)), total)
+    return builder.load(total), whole
+
+
+def place(builder: Any, start: Any, i: Any, kind: Any, bytes_each: int) -> Any:
+    """Return a pointer to a value of LLVM type `kind` at element `i` of those that begin at the address `start`."""
+    return builder.inttoptr(builder.add(start, builder.mul(i, i.type(bytes_each))), kind.as_pointer())
+
+
+def sum_of_lanes(builder: Any, total: Any) -> Any:
     """Return the sum of all lanes: the upper half is added to the lower one until one is left."""
     half, numbers = LANES // 2, ir.VectorType(ir.IntType(32), LANES)
     while half:

@@ -14,7 +14,7 @@ from fastopt.kernels import callback, memory
 from fastopt.kernels.callback import borrowed
 from fastopt.kernels.memory import vector
 from fastopt.training.datasets import Dataset
-from fastopt.training.models import dots, elementary, lanes
+from fastopt.training.models import dots, elementary, fresh, lanes
 from fastopt.training.models.base import Model
 from fastopt.training.models.dots import dot
 from fastopt.training.models.elementary import exp, log1p
@@ -64,16 +64,14 @@ def evaluate(params, X, Y, rows, workspace, shape, args, buffers, out):  # type:
 def _one_row(params, x, label, grads, kind):  # type: ignore[no-untyped-def]
     """The same for a batch of one, whose score and slope need no memory in between."""
     d = x.size
-    score = dot(x, vector(params, 0, d)) + params[d]
+    score = fresh.dot(x, vector(params, 0, d)) + params[d]
     one = grads.dtype.type(1)
     if kind == _LOGISTIC:
         term, slope = _logistic(score, label, one)
         loss = float(term)
     else:
         loss, slope = _squared(score, label, one if kind == _HALF_SQUARED else one + one)
-    for j in range(d):
-        grads[j] = slope * x[j]
-    grads[d] = slope
+    fresh.scale(slope, x, grads)
     return loss
 
 
@@ -171,7 +169,7 @@ class Single(Model):
 
     loss_and_grad = staticmethod(loss_and_grad)
     evaluate = staticmethod(evaluate)
-    modules = (sys.modules[__name__], elementary, dots, lanes, callback, memory)
+    modules = (sys.modules[__name__], elementary, dots, fresh, lanes, callback, memory)
 
     def __init__(self, n_features: int, *, loss: str, l2: float = 0.0, init: str = "zeros") -> None:
         check_name("loss", loss, LOSSES)

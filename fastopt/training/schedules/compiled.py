@@ -1,9 +1,9 @@
 """A schedule as the driver calls it, compiled once for each function, with a warm-up in front of it or without.
 
-    learning_rate(step int64, epoch int64, args float64[a]) -> float64
+    learning_rate(step int64, epoch int64, args float64[a], a int64) -> float64
 
-Steps and epochs count from 1. `args` holds the base rate, warmup and warmup_from where there is one, the options of the
-function in order, and the numbers of its list, if it has one, last.
+Steps and epochs count from 1. `args`, an address, holds the base rate, warmup and warmup_from where there is one, the
+options of the function in order, and the numbers of its list, if it has one, last.
 """
 
 from __future__ import annotations
@@ -12,10 +12,12 @@ import functools
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 from numba import cfunc, types
-from numba.np.unsafe.ndarray import to_fixed_tuple
 
+from fastopt.kernels import memory
 from fastopt.kernels.cpu import COMPILE_OPTIONS, jitable, named, source_digest
+from fastopt.kernels.memory import numbers_at, vector_at
 from fastopt.training.schedules import functions
 from fastopt.training.schedules.functions import warm_up
 
@@ -42,8 +44,7 @@ def compiled(function: Rate, warm: bool, numbers: int, list_at: int | None) -> A
         learning_rate = _of_numbers(rate, numbers, variant)
     else:
         learning_rate = _of_numbers_and_a_list(rate, list_at, numbers, variant)
-    signature = types.float64(types.int64, types.int64, types.float64[::1])
-    return cfunc(signature, **COMPILE_OPTIONS)(named(learning_rate, variant))
+    return cfunc(types.float64(*[types.int64] * 4), **COMPILE_OPTIONS)(named(learning_rate, variant))
 
 
 def _warmed(rate: Rate) -> Rate:
@@ -56,9 +57,9 @@ def _warmed(rate: Rate) -> Rate:
 
 
 def _of_numbers(rate: Rate, n: int, variant: str) -> Rate:
-    def learning_rate(step, epoch, args):  # type: ignore[no-untyped-def]
+    def learning_rate(step, epoch, args, n_args):  # type: ignore[no-untyped-def]
         variant  # noqa: B018  (part of the cache key, see kernels/cpu.py)
-        return rate(step, epoch, *to_fixed_tuple(args, n))
+        return rate(step, epoch, *numbers_at(args, n))
 
     return learning_rate
 
@@ -66,10 +67,10 @@ def _of_numbers(rate: Rate, n: int, variant: str) -> Rate:
 def _of_numbers_and_a_list(rate: Rate, before: int, n: int, variant: str) -> Rate:
     after = n - before
 
-    def learning_rate(step, epoch, args):  # type: ignore[no-untyped-def]
+    def learning_rate(step, epoch, args, n_args):  # type: ignore[no-untyped-def]
         variant  # noqa: B018
-        first, last = to_fixed_tuple(args, before), to_fixed_tuple(args[before:], after)
-        return rate(step, epoch, *first, args[n:], *last)
+        first, last = numbers_at(args, before), numbers_at(args + 8 * before, after)
+        return rate(step, epoch, *first, vector_at(np.float64, args, n, n_args - n), *last)
 
     return learning_rate
 
@@ -77,4 +78,4 @@ def _of_numbers_and_a_list(rate: Rate, before: int, n: int, variant: str) -> Rat
 @functools.cache
 def _variant(function: Rate, warm: bool) -> str:
     """Return a name that no other schedule has, nor one made from another text of functions.py."""
-    return f"{function.__name__}_warm{warm:d}_{source_digest(functions)}"
+    return f"{function.__name__}_warm{warm:d}_{source_digest(functions, memory)}"

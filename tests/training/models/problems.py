@@ -8,8 +8,17 @@ import numpy as np
 from numba import njit
 from scipy.special import expit, log_softmax
 
+from fastopt.kernels.argument_buffer import fill
 from fastopt.kernels.callback import call_float64, call_void
-from fastopt.training.models import Dense, Single, compiled_evaluate, compiled_loss_and_grad
+from fastopt.kernels.memory import address
+from fastopt.training.models import (
+    EVALUATION_WORDS,
+    GRADIENT_WORDS,
+    Dense,
+    Single,
+    compiled_evaluate,
+    compiled_loss_and_grad,
+)
 
 DTYPES = ["float32", "float64"]
 
@@ -28,14 +37,20 @@ _GUARD = 256
 
 
 @njit
-def _call_loss_and_grad(address, params, X, Y, rows, grads, workspace, shape, args, buffers):
-    arguments = (params, X, Y, rows, grads, workspace, shape, args, buffers, 1)
-    return call_float64(address, arguments)
+def _call_loss_and_grad(function, params, X, Y, rows, grads, workspace, shape, args, buffers):
+    arguments = np.empty(GRADIENT_WORDS, np.int64)
+    fill(arguments, (params, X, Y, grads, workspace, shape, args, buffers))
+    loss = call_float64(function, (address(arguments), address(rows), rows.size, 1))
+    arguments[:] = 0  # so that Numba keeps them until now
+    return loss
 
 
 @njit
-def _call_evaluate(address, params, X, Y, rows, workspace, shape, args, buffers, out):
-    call_void(address, (params, X, Y, rows, workspace, shape, args, buffers, out))
+def _call_evaluate(function, params, X, Y, rows, workspace, shape, args, buffers, out):
+    arguments = np.empty(EVALUATION_WORDS, np.int64)
+    fill(arguments, (params, X, Y, workspace, shape, args, buffers, out))
+    call_void(function, (address(arguments), address(rows), rows.size))
+    arguments[:] = 0
 
 
 class Guarded:

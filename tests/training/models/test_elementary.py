@@ -67,6 +67,12 @@ def test_the_logarithm_of_one_plus_x_is_right_to_some_units_in_the_last_place(dt
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_the_logarithm_of_one_plus_a_tiny_number_is_that_number(dtype):
+    x = np.logspace(np.log10(np.finfo(dtype).tiny) + 1, np.log10(np.finfo(dtype).eps) - 1, 10_000).astype(dtype)
+    np.testing.assert_array_equal(applied(all_log1p, x), x)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_nan_stays_nan_and_what_is_lost_is_zero(dtype):
     lowest = dtype(np.log(np.finfo(dtype).tiny))
     x = np.array([np.nan, -np.inf, -1e30, 1.1 * lowest, lowest, -0.0, 0.0], dtype)
