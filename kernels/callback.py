@@ -32,21 +32,3 @@ def _call_by_address(return_type):
 
 call_void = _call_by_address(types.void)
 call_float64 = _call_by_address(types.float64)
-
-
-@intrinsic
-def borrowed(typing_context, array):
-    """Return `array` without its owner, for code that the caller's own reference outlives.
-
-    Then there is nothing to count references of. Each count is an atomic addition, every view in a loop counts, and
-    threads that take rows of one array get in each other's way: a step of batch size 1 with 21 parameters took 450 ns
-    instead of 200 (2026-11-21).
-    """
-
-    def codegen(context, builder, signature, values):
-        view = context.make_array(array)(context, builder, values[0])
-        view.meminfo = cgutils.get_null_value(view.meminfo.type)
-        view.parent = cgutils.get_null_value(view.parent.type)
-        return view._getvalue()
-
-    return array(array), codegen

@@ -19,9 +19,9 @@ from numba import njit, prange, types
 
 from fastopt.kernels import argument_buffer, callback, cpu, memory, norm
 from fastopt.kernels.argument_buffer import fill
-from fastopt.kernels.callback import borrowed, call_float64, call_void
+from fastopt.kernels.callback import call_float64, call_void
 from fastopt.kernels.cpu import COMPILE_OPTIONS, FLOATS, source_digest
-from fastopt.kernels.memory import address, vector
+from fastopt.kernels.memory import address, borrowed, vector
 from fastopt.kernels.norm import LANES, block_squares, blocks_of, clip_factor, norm_of
 from fastopt.training import gather, shuffle
 from fastopt.training.gather import are_wide, ask_for

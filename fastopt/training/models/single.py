@@ -10,8 +10,7 @@ import numpy.typing as npt
 from numba.extending import register_jitable
 
 from fastopt.errors import ConfigError
-from fastopt.kernels import callback, memory
-from fastopt.kernels.callback import borrowed
+from fastopt.kernels import memory
 from fastopt.kernels.memory import vector
 from fastopt.training.datasets import Dataset
 from fastopt.training.models import dots, elementary, fresh, lanes
@@ -27,8 +26,6 @@ _LOGISTIC, _SQUARED, _HALF_SQUARED = LOSSES.values()
 
 
 def loss_and_grad(params, X, Y, rows, grads, workspace, shape, args, buffers, training):  # type: ignore[no-untyped-def]
-    params, X, Y, rows, grads = borrowed(params), borrowed(X), borrowed(Y), borrowed(rows), borrowed(grads)
-    workspace, shape, args = borrowed(workspace), borrowed(shape), borrowed(args)
     b, d = rows.size, X.shape[1]
     if b == 1:
         loss = _one_row(params, vector(X, rows[0] * d, d), Y[rows[0], 0], grads, shape[0])
@@ -46,7 +43,6 @@ def loss_and_grad(params, X, Y, rows, grads, workspace, shape, args, buffers, tr
 
 
 def evaluate(params, X, Y, rows, workspace, shape, args, buffers, out):  # type: ignore[no-untyped-def]
-    params, X, Y, rows, workspace = borrowed(params), borrowed(X), borrowed(Y), borrowed(rows), borrowed(workspace)
     b = rows.size
     scores = vector(workspace, 0, b)
     _scores(params, X, rows, scores)
@@ -169,7 +165,7 @@ class Single(Model):
 
     loss_and_grad = staticmethod(loss_and_grad)
     evaluate = staticmethod(evaluate)
-    modules = (sys.modules[__name__], elementary, dots, fresh, lanes, callback, memory)
+    modules = (sys.modules[__name__], elementary, dots, fresh, lanes, memory)
 
     def __init__(self, n_features: int, *, loss: str, l2: float = 0.0, init: str = "zeros") -> None:
         check_name("loss", loss, LOSSES)
