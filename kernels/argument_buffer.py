@@ -2,8 +2,8 @@
 
 An array by value is five words or more, and a model's eight are some 60, which every call would store and load again.
 Worse, a C callback hands them on two words at a time where they were stored one by one: no processor forwards that, and
-the call waits for its own arguments. A step of logistic regression on one row, 21 parameters, went from 75 to 53 ns
-with SGD and from 101 to 71 with Adam once models had a buffer and updates bare addresses (2026-11-22).
+the call waits for its own arguments. A step of logistic regression on one row, 21 parameters, went from 73 to 50 ns
+with SGD and from 91 to 60 with Adam once models had a buffer and updates bare addresses (2026-11-22).
 
 A buffer is int64 words: for each array its address, then its extents. Who fills one keeps the arrays alive.
 """

@@ -4,8 +4,8 @@ A driver that takes addresses compiles once, whatever optimizer, model and sched
 S schedules compile once each, not M x R x S times. Passing a `cfunc` itself as a first-class function works too, but
 costs 10 us a function and call from Python, an address 0.1 us.
 
-Pieces take whole numbers and float64 numbers only, as many as fit into registers: an array is its address, many arrays
-are the address of an argument buffer (argument_buffer.py, which says what arrays by value cost).
+Pieces take whole numbers and float64 numbers only, as many as fit into registers or one more: an array is its address,
+many arrays are the address of an argument buffer (argument_buffer.py, which says what arrays by value cost).
 """
 
 from llvmlite import ir

@@ -4,11 +4,11 @@ Every compiled update has the one signature of the house (f is float32 or float6
 
     update(params f[n], grads f[c, n], state f[k, n], hyper float64[h], n, c, step int64, grad_scale float64)
 
-The four arrays are int64 addresses: they and the numbers travel in registers (see callback.py). In place. The c
-gradient rows are summed block by block into the first row as they are read (c = 1 leaves the gradient alone), scaled,
-clipped to +-clip_value and increased by weight_decay * params before the rule sees them; see around.py. `hyper` holds
-the rule's own hyperparameters, then clip_value, weight_decay and clip_norm (looked at by norm.py only); `hyper[0]` is
-always the learning rate.
+The four arrays are int64 addresses: they and the numbers travel in registers, all but one (see callback.py). In place.
+The c gradient rows are summed block by block into the first row as they are read (c = 1 leaves the gradient alone),
+scaled, clipped to +-clip_value and increased by weight_decay * params before the rule sees them; see around.py. `hyper`
+holds the rule's own hyperparameters, then clip_value, weight_decay and clip_norm (looked at by norm.py only);
+`hyper[0]` is always the learning rate.
 Arguments are checked before they come here; every element is treated alike, so the bits do not depend on threads.
 """
 
@@ -103,8 +103,15 @@ def source_digest(*sources):
 def _stands_alone(source):
     if inspect.ismodule(source):
         return True
-    used = (source.__globals__.get(name) for name in source.__code__.co_names)
-    return source.__closure__ is None and all(found is None or inspect.ismodule(found) for found in used)
+    used = (source.__globals__.get(name) for name in _names(source.__code__))
+    alone = source.__closure__ is None and source.__defaults__ is None
+    return alone and all(found is None or inspect.ismodule(found) for found in used)
+
+
+def _names(code):
+    """Return the names that code looks up, and the code within it: of comprehensions and lambdas."""
+    within = (constant for constant in code.co_consts if inspect.iscode(constant))
+    return {*code.co_names, *(name for inner in within for name in _names(inner))}
 
 
 def _update(loop, rows, coefficients, n_hyper, zeroes, kind, variant):

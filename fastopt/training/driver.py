@@ -188,16 +188,18 @@ def _evaluation(variant: str) -> Any:
         variant  # noqa: B018
         params, X, Y, rows, workspace = borrowed(params), borrowed(X), borrowed(Y), borrowed(rows), borrowed(workspace)
         shape, args, buffers, sums = borrowed(shape), borrowed(args), borrowed(buffers), borrowed(sums)
+        arguments = borrowed(arguments)
         lanes = sums.shape[1]
         for lane in prange(lanes):
             out, begin = np.zeros(3), 0
+            called_with = address(arguments[lane])
             fill(arguments[lane], (params, X, Y, workspace[lane], shape, args, buffers, out))
             for part in range(ends.size):
                 size = ends[part] - begin
                 start, stop = begin + lane * size // lanes, begin + (lane + 1) * size // lanes
                 for first in range(start, stop, EVALUATION_BLOCK):
                     b = min(EVALUATION_BLOCK, stop - first)
-                    call_void(evaluate, (address(arguments[lane]), address(vector(rows, first, b)), b))
+                    call_void(evaluate, (called_with, address(vector(rows, first, b)), b))
                     sums[part, lane] += out
                 begin = ends[part]
         for part in range(ends.size):

@@ -239,6 +239,31 @@ def test_a_second_process_compiles_nothing_and_gets_the_same_variants(tmp_path):
     assert run_python(SECOND_PROCESS, tmp_path) == "[1, 1, 1, 1] 1 0 0.9\n"
 
 
+FACTOR = 2.0
+
+
+def _literals(param, grad, learning_rate):
+    return (param - learning_rate * 2.0 * grad,)
+
+
+def _constant(param, grad, learning_rate):
+    return (param - learning_rate * FACTOR * grad,)
+
+
+def _constant_within(param, grad, learning_rate):
+    return (param - learning_rate * sum([FACTOR * g for g in (grad,)]),)
+
+
+def _default(param, grad, learning_rate=FACTOR):
+    return (param - learning_rate * grad,)
+
+
+def test_text_is_a_digest_only_of_what_text_decides():
+    assert cpu.source_digest(_literals) is not None
+    for function in (_constant, _constant_within, _default):
+        assert cpu.source_digest(function) is None, function.__name__
+
+
 COMPILE_ONE = """
     import sys
     import numpy as np

@@ -11,6 +11,7 @@ workspace, shape, args, buffers, out.
 from __future__ import annotations
 
 import functools
+import inspect
 from collections.abc import Callable
 from typing import Any
 
@@ -21,7 +22,7 @@ from numba.core.errors import NumbaError
 from numba.extending import register_jitable
 
 from fastopt.errors import ConfigError, first_complaint
-from fastopt.kernels import argument_buffer, memory
+from fastopt.kernels import argument_buffer, cpu, memory
 from fastopt.kernels.argument_buffer import n_words, reader
 from fastopt.kernels.copies import copied
 from fastopt.kernels.cpu import CALLBACK_OPTIONS, FLOATS, named, source_digest
@@ -96,13 +97,16 @@ def _compile(
 ) -> Any:
     """Compile copies of `entry` and of the `function` that it calls, under a name that tells function, dtype and text.
 
-    Numba's cache goes by name (see kernels/cpu.py for the trap), so that no edit of `modules` finds older code.
+    Numba's cache goes by name (see kernels/cpu.py for the trap) and watches the file of `entry` alone: so the name has
+    a digest of the file that `function` stands in, of all `modules`, and of what is compiled with them.
     """
-    digest = source_digest(argument_buffer, memory, *(modules or (function,)))
-    home = f"{function.__module__}.{function.__qualname__}".replace(".", "_").replace("<locals>", "")
-    variant = f"{home}_{dtype.name}_{digest}"
-    own = register_jitable(named(copied(function), variant))
-    called = named(copied(entry, _read=reader(arrays), _function=own), variant)
+    home = inspect.getmodule(function)
+    own = (function,) if home is None or not modules else ()  # has to stand alone
+    digest = source_digest(argument_buffer, cpu, memory, *([] if home is None else [home]), *own, *modules)
+    name = f"{function.__module__}.{function.__qualname__}".replace(".", "_").replace("<locals>", "")
+    variant = f"{name}_{dtype.name}_{digest}"
+    inner = register_jitable(named(copied(function), variant))
+    called = named(copied(entry, _read=reader(arrays), _function=inner), variant)
     try:
         return cfunc(signature, **{**CALLBACK_OPTIONS, "cache": digest is not None})(called)
     except NumbaError as error:

@@ -6,6 +6,7 @@ come together are fixed here; they do not depend on the processor, and nor do th
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from llvmlite import ir
@@ -25,32 +26,43 @@ def dot(x, w):  # type: ignore[no-untyped-def]
     return _dot(x.dtype.type(0), address(x), address(w), x.size)
 
 
-@intrinsic
-def _dot(typing_context, like, x, w, size):  # type: ignore[no-untyped-def]
-    def codegen(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
-        like, *starts, size = arguments
-        bytes_each = context.get_abi_sizeof(like.type)
-        total, whole = products_by_lanes(builder, like.type, bytes_each, starts, size)
-        kind, rest = total.type, lanes_before(builder, builder.sub(size, whole), LANES)
-        load, _, _ = vector_functions(builder, kind, bytes_each)
-        left, right = (load(place(builder, start, whole, kind, bytes_each), rest) for start in starts)
-        return sum_of_lanes(builder, builder.fadd(total, builder.fmul(left, right)))
+def dot_with(rest_of: Callable[..., Any]) -> Any:
+    """Return an intrinsic (like, x, w, size) -> x . w for vectors of the type of `like` at the addresses x and w.
 
-    return like(like, types.int64, types.int64, types.int64), codegen
-
-
-def products_by_lanes(builder: Any, element: Any, bytes_each: int, starts: Any, size: Any) -> tuple[Any, Any]:
-    """Return the products of two runs of elements, which begin at two addresses, summed in LANES lanes.
-
-    The elements that fill no vector are left: also returns how many came before them.
+    `rest_of(builder, kind, bytes_each, starts, whole, size)` gives the products of what fills no vector, the elements
+    from `whole` on, in lanes of the vector type `kind`; all other lanes are zero.
     """
-    kind, integer = ir.VectorType(element, LANES), size.type
-    total = cgutils.alloca_once_value(builder, ir.Constant(kind, None))
-    whole = builder.and_(size, integer(-LANES))
+
+    @intrinsic
+    def product(typing_context, like, x, w, size):  # type: ignore[no-untyped-def]
+        def codegen(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
+            like, *starts, size = arguments
+            kind, bytes_each = ir.VectorType(like.type, LANES), context.get_abi_sizeof(like.type)
+            whole = builder.and_(size, size.type(-LANES))
+            total = _products(builder, kind, bytes_each, starts, whole)
+            return _sum(builder, builder.fadd(total, rest_of(builder, kind, bytes_each, starts, whole, size)))
+
+        return like(like, types.int64, types.int64, types.int64), codegen
+
+    return product
+
+
+def _masked(builder: Any, kind: Any, bytes_each: int, starts: Any, whole: Any, size: Any) -> Any:
+    load, _, _ = vector_functions(builder, kind, bytes_each)
+    rest = lanes_before(builder, builder.sub(size, whole), LANES)
+    return builder.fmul(*(load(place(builder, start, whole, kind, bytes_each), rest) for start in starts))
+
+
+_dot = dot_with(_masked)
+
+
+def _products(builder: Any, kind: Any, bytes_each: int, starts: Any, whole: Any) -> Any:
+    """Return the products of the first `whole` elements of two runs, summed in lanes."""
+    total, integer = cgutils.alloca_once_value(builder, ir.Constant(kind, None)), whole.type
     with cgutils.for_range_slice(builder, integer(0), whole, integer(LANES), intp=integer) as (i, _):
         left, right = (builder.load(place(builder, start, i, kind, bytes_each), align=bytes_each) for start in starts)
         builder.store(builder.fadd(builder.load(total), builder.fmul(left, right)), total)
-    return builder.load(total), whole
+    return builder.load(total)
 
 
 def place(builder: Any, start: Any, i: Any, kind: Any, bytes_each: int) -> Any:
@@ -58,7 +70,7 @@ def place(builder: Any, start: Any, i: Any, kind: Any, bytes_each: int) -> Any:
     return builder.inttoptr(builder.add(start, builder.mul(i, i.type(bytes_each))), kind.as_pointer())
 
 
-def sum_of_lanes(builder: Any, total: Any) -> Any:
+def _sum(builder: Any, total: Any) -> Any:
     """Return the sum of all lanes: the upper half is added to the lower one until one is left."""
     half, numbers = LANES // 2, ir.VectorType(ir.IntType(32), LANES)
     while half:

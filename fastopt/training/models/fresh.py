@@ -16,7 +16,7 @@ from numba.core import cgutils
 from numba.extending import intrinsic, register_jitable
 
 from fastopt.kernels.memory import address
-from fastopt.training.models.dots import LANES, place, products_by_lanes, sum_of_lanes
+from fastopt.training.models.dots import LANES, dot_with, place
 
 # Bytes of the widest vectors, and the fewest lanes that are worth a vector.
 WIDEST, FEWEST = 64, 4
@@ -32,29 +32,25 @@ def dot(x, w):  # type: ignore[no-untyped-def]
 def scale(slope, x, out):  # type: ignore[no-untyped-def]
     """Write slope * (x, 1) to out: x f[n], out f[n + 1], contiguous, without memory in common.
 
-    The last numbers are written first, in one vector, and then all the others from the first one on: so every load that
-    is no wider finds what it asks for in one store, wherever it begins a multiple of its width from either end.
+    The last numbers are written first, in one vector, and then all the others from the first one on: so a load that is
+    no wider, and begins a multiple of its width from the start, finds what it asks for in one store.
     """
     _scale(out.dtype.type(slope), address(x), address(out), x.size)
 
 
-@intrinsic
-def _dot(typing_context, like, x, w, size):  # type: ignore[no-untyped-def]
-    def codegen(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
-        like, *starts, size = arguments
-        bytes_each = context.get_abi_sizeof(like.type)
-        total, whole = products_by_lanes(builder, like.type, bytes_each, starts, size)
-        rest = cgutils.alloca_once_value(builder, ir.Constant(total.type, None))
-        with contextlib.ExitStack() as branches:
-            for lane in range(LANES - 1):
-                i = builder.add(whole, whole.type(lane))
-                branches.enter_context(builder.if_then(builder.icmp_signed("<", i, size)))
-                left, right = (builder.load(place(builder, start, i, like.type, bytes_each)) for start in starts)
-                product, lanes = builder.fmul(left, right), builder.load(rest)
-                builder.store(builder.insert_element(lanes, product, ir.IntType(32)(lane)), rest)
-        return sum_of_lanes(builder, builder.fadd(total, builder.load(rest)))
+def _one_by_one(builder: Any, kind: Any, bytes_each: int, starts: Any, whole: Any, size: Any) -> Any:
+    products = cgutils.alloca_once_value(builder, ir.Constant(kind, None))
+    with contextlib.ExitStack() as branches:
+        for lane in range(LANES - 1):
+            i = builder.add(whole, whole.type(lane))
+            branches.enter_context(builder.if_then(builder.icmp_signed("<", i, size)))
+            left, right = (builder.load(place(builder, start, i, kind.element, bytes_each)) for start in starts)
+            more = builder.insert_element(builder.load(products), builder.fmul(left, right), ir.IntType(32)(lane))
+            builder.store(more, products)
+    return builder.load(products)
 
-    return like(like, types.int64, types.int64, types.int64), codegen
+
+_dot = dot_with(_one_by_one)
 
 
 @intrinsic
