@@ -17,6 +17,7 @@ from numba.extending import intrinsic, register_jitable
 
 from fastopt.kernels.memory import address
 from fastopt.training.models.dots import LANES, dot_with, place
+from fastopt.training.models.lanes import in_all_lanes
 
 # Bytes of the widest vectors, and the fewest lanes that are worth a vector.
 WIDEST, FEWEST = 64, 4
@@ -69,9 +70,7 @@ def _scale_by(context: Any, builder: Any, width: int, slope: Any, x: Any, out: A
         _scale_one_by_one(context, builder, slope, x, out, size)
         return
     kind, integer, bytes_each = ir.VectorType(slope.type, width), size.type, context.get_abi_sizeof(slope.type)
-    every = ir.Constant(ir.VectorType(ir.IntType(32), width), None)
-    first = builder.insert_element(ir.Constant(kind, ir.Undefined), slope, ir.IntType(32)(0))
-    slopes = builder.shuffle_vector(first, first, every)
+    slopes = in_all_lanes(builder, slope, width)
 
     def load(i: Any) -> Any:
         return builder.load(place(builder, x, i, kind, bytes_each), align=bytes_each)
@@ -83,7 +82,7 @@ def _scale_by(context: Any, builder: Any, width: int, slope: Any, x: Any, out: A
         with fits:
             last = builder.sub(size, integer(width))
             one = ir.Constant(kind, [1.0] * width)
-            next_lane = ir.Constant(every.type, list(range(1, width + 1)))
+            next_lane = ir.Constant(ir.VectorType(ir.IntType(32), width), list(range(1, width + 1)))
             store(builder.shuffle_vector(load(last), one, next_lane), builder.add(last, integer(1)))
             whole = builder.and_(size, integer(-width))
             with cgutils.for_range_slice(builder, integer(0), whole, integer(width), intp=integer) as (i, _):
