@@ -26,7 +26,7 @@ from numba import types
 from . import cuda_element as element
 from . import cuda_vector as vector
 from .around import PLAIN
-from .cpu import FLOATS, jitable
+from .compiling import FLOATS, jitable
 from .cuda_element import clear, total
 from .norm import clip_factor
 

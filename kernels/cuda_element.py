@@ -10,7 +10,7 @@ import inspect
 from numba.extending import register_jitable
 
 from .around import flush, prepare
-from .cpu import jitable
+from .compiling import jitable
 from .literals import with_literals
 
 # The device block: grad_scale, clip_value, weight_decay, then the rule's coefficients.

@@ -9,7 +9,7 @@ Lanes are neighbouring elements: a tuple of `width` tuples, each with one value 
 from llvmlite import ir
 from numba import types
 
-from .cpu import jitable
+from .compiling import jitable
 from .cuda_element import each
 
 ALIGNMENT = 16  # bytes: the widest access of a thread

@@ -7,9 +7,9 @@ parameters f[n], gradients f[1, n] and state f[s, n], and n. Who fills the table
 import numpy as np
 from numba import njit, prange
 
-from . import callback, cpu, memory, norm
+from . import callback, compiling, memory, norm
 from .callback import call_void
-from .cpu import named, source_digest
+from .compiling import named, source_digest
 from .memory import address, table_at
 from .norm import LANES, block_squares, blocks_of, ordered_sum
 
@@ -18,7 +18,7 @@ UPDATE, PARAMS, GRADS, STATE, SIZE, N_COLUMNS = range(6)
 _OPTIONS = {"cache": True, "nogil": True}
 
 # In the closure of everything below, and so in its cache key: Numba does not watch the files that it is made from.
-_DIGEST = source_digest(callback, cpu, memory, norm)
+_DIGEST = source_digest(callback, compiling, memory, norm)
 
 
 def _step(variant):

@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 
 from fastopt.errors import ConfigError, StateError, first_complaint, is_own_name
-from fastopt.kernels.cpu import MOST_STATES
+from fastopt.kernels.loops import MOST_STATES
 from fastopt.kernels.rules import RULES, Rule
 from fastopt.optimizers.base import Optimizer, Options
 from fastopt.optimizers.hyper import check_hyper

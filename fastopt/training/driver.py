@@ -17,10 +17,10 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit, prange, types
 
-from fastopt.kernels import argument_buffer, callback, cpu, memory, norm
+from fastopt.kernels import argument_buffer, callback, compiling, memory, norm
 from fastopt.kernels.argument_buffer import fill
 from fastopt.kernels.callback import call_float64, call_void
-from fastopt.kernels.cpu import COMPILE_OPTIONS, FLOATS, source_digest
+from fastopt.kernels.compiling import COMPILE_OPTIONS, FLOATS, source_digest
 from fastopt.kernels.memory import address, borrowed, vector
 from fastopt.kernels.norm import LANES, block_squares, blocks_of, clip_factor, norm_of
 from fastopt.training import gather, shuffle
@@ -92,7 +92,7 @@ def compiled_evaluation(dtype: npt.DTypeLike, *, parallel: bool) -> Any:
 
 def _baked_in() -> Any:
     """Return a digest of the modules whose code becomes part of the drivers: Numba's cache does not watch them."""
-    return source_digest(argument_buffer, callback, cpu, gather, memory, norm, *shuffle.SOURCES)
+    return source_digest(argument_buffer, callback, compiling, gather, memory, norm, *shuffle.SOURCES)
 
 
 def _driver(variant: str) -> Any:
@@ -125,7 +125,7 @@ def _driver(variant: str) -> Any:
         losses,  # float64[chunks + 1]; the last is the mean loss of the last batch whose loss was finite
         scratch,  # float64[norm.blocks_of(n), 1 + LANES], for the gradient's norm
     ):
-        variant  # noqa: B018  (part of the cache key, see kernels/cpu.py)
+        variant  # noqa: B018  (part of the cache key, see kernels/compiling.py)
         params, grads, state, buffers = borrowed(params), borrowed(grads), borrowed(state), borrowed(buffers)
         hyper, rate_args, shape, args = borrowed(hyper), borrowed(rate_args), borrowed(shape), borrowed(args)
         X, Y, rows, order, workspace = borrowed(X), borrowed(Y), borrowed(rows), borrowed(order), borrowed(workspace)

@@ -12,7 +12,8 @@ from typing import Any
 from numba import cfunc
 
 from fastopt.errors import unknown_name
-from fastopt.kernels.cpu import COMPILE_OPTIONS, UPDATE_SIGNATURE, named
+from fastopt.kernels.compiling import COMPILE_OPTIONS, named
+from fastopt.kernels.cpu import UPDATE_SIGNATURE
 from fastopt.training import driver
 from fastopt.training.models import Model, compiled_loss_and_grad
 from fastopt.training.run import Run

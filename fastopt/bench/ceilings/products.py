@@ -12,7 +12,7 @@ from numba import njit, prange
 from fastopt.bench.ceilings.sampling import block_times, rate
 from fastopt.bench.ceilings.traffic import aligned_rows
 from fastopt.kernels import memory
-from fastopt.kernels.cpu import COMPILE_OPTIONS, named, source_digest
+from fastopt.kernels.compiling import COMPILE_OPTIONS, named, source_digest
 from fastopt.training.models import lanes, product
 from fastopt.training.models.product import multiply, suits_this_cpu
 

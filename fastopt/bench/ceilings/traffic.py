@@ -37,7 +37,8 @@ def stream_kernel(n_states: int, *, parallel: bool) -> Any:
     """
     from numba import njit, prange
 
-    from fastopt.kernels.cpu import BLOCK, COMPILE_OPTIONS, jitable, named
+    from fastopt.kernels.compiling import COMPILE_OPTIONS, jitable, named
+    from fastopt.kernels.cpu import BLOCK
 
     variant = f"{n_states}_parallel{parallel:d}"  # closed over as well: the key of Numba's cache leaves out the options
     add = jitable(named(_LOOPS[n_states](), variant))

@@ -22,10 +22,10 @@ from numba.core.errors import NumbaError
 from numba.extending import register_jitable
 
 from fastopt.errors import ConfigError, first_complaint
-from fastopt.kernels import argument_buffer, cpu, memory
+from fastopt.kernels import argument_buffer, compiling, memory
 from fastopt.kernels.argument_buffer import n_words, reader
+from fastopt.kernels.compiling import CALLBACK_OPTIONS, FLOATS, named, source_digest
 from fastopt.kernels.copies import copied
-from fastopt.kernels.cpu import CALLBACK_OPTIONS, FLOATS, named, source_digest
 from fastopt.kernels.memory import vector_at
 from fastopt.training.models.base import Model
 
@@ -97,12 +97,12 @@ def _compile(
 ) -> Any:
     """Compile copies of `entry` and of the `function` that it calls, under a name that tells function, dtype and text.
 
-    Numba's cache goes by name (see kernels/cpu.py for the trap) and watches the file of `entry` alone: so the name has
+    Numba's cache goes by name (see kernels/compiling.py) and watches the file of `entry` alone: so the name has
     a digest of the file that `function` stands in, of all `modules`, and of what is compiled with them.
     """
     home = inspect.getmodule(function)
     own = (function,) if home is None or not modules else ()  # has to stand alone
-    digest = source_digest(argument_buffer, cpu, memory, *([] if home is None else [home]), *own, *modules)
+    digest = source_digest(argument_buffer, compiling, memory, *([] if home is None else [home]), *own, *modules)
     name = f"{function.__module__}.{function.__qualname__}".replace(".", "_").replace("<locals>", "")
     variant = f"{name}_{dtype.name}_{digest}"
     inner = register_jitable(named(copied(function), variant))

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from numba.extending import register_jitable
 
-from fastopt.kernels.cpu import named
+from fastopt.kernels.compiling import named
 from fastopt.kernels.memory import address, table, vector
 from fastopt.training.gather import gather
 from fastopt.training.models import layers, product

@@ -22,7 +22,7 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic, register_jitable
 
-from fastopt.kernels.cpu import named
+from fastopt.kernels.compiling import named
 from fastopt.kernels.memory import address, vector
 from fastopt.training.models.lanes import in_all_lanes, lanes_before, vector_functions
 
@@ -213,7 +213,7 @@ _many_offsets, _few_offsets, _one_offset = _offsets(_ROWS), _offsets(_FEW_ROWS),
 
 
 def _sweep(name: str, *, picked: bool) -> Any:
-    """Return the loops over the tiles of a result; they carry a `name`, see `fastopt.kernels.cpu.named`."""
+    """Return the loops over the tiles of a result; they carry a `name`, see `fastopt.kernels.compiling.named`."""
     many, narrow = _tile(_ROWS, _VECTORS, picked=picked), _tile(_ROWS, 1, picked=picked)
     few, one = _tile(_FEW_ROWS, _FEW_VECTORS, picked=picked), _tile(1, _ONE_ROW_VECTORS, picked=picked)
     slim = _tile(1, _SLIM_VECTORS, picked=picked, parts=_SLIM_PARTS)

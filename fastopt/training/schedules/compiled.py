@@ -16,7 +16,7 @@ import numpy as np
 from numba import cfunc, types
 
 from fastopt.kernels import memory
-from fastopt.kernels.cpu import COMPILE_OPTIONS, jitable, named, source_digest
+from fastopt.kernels.compiling import COMPILE_OPTIONS, jitable, named, source_digest
 from fastopt.kernels.memory import numbers_at, vector_at
 from fastopt.training.schedules import functions
 from fastopt.training.schedules.functions import warm_up
@@ -58,7 +58,7 @@ def _warmed(rate: Rate) -> Rate:
 
 def _of_numbers(rate: Rate, n: int, variant: str) -> Rate:
     def learning_rate(step, epoch, args, n_args):  # type: ignore[no-untyped-def]
-        variant  # noqa: B018  (part of the cache key, see kernels/cpu.py)
+        variant  # noqa: B018  (part of the cache key, see kernels/compiling.py)
         return rate(step, epoch, *numbers_at(args, n))
 
     return learning_rate

@@ -13,7 +13,7 @@ from fastopt.errors import ArrayError, ConfigError, unknown_name
 from fastopt.kernels import bijection as bijection_module
 from fastopt.kernels import splitmix
 from fastopt.kernels.bijection import domain_of, permuted
-from fastopt.kernels.cpu import COMPILE_OPTIONS, named, source_digest
+from fastopt.kernels.compiling import COMPILE_OPTIONS, named, source_digest
 from fastopt.kernels.splitmix import key_of
 from fastopt.training.shuffle import fisher_yates as fisher_yates_module
 from fastopt.training.shuffle import samplings

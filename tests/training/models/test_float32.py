@@ -8,7 +8,7 @@ import re
 import pytest
 from numba import njit, types
 
-from fastopt.kernels.cpu import COMPILE_OPTIONS
+from fastopt.kernels.compiling import COMPILE_OPTIONS
 from fastopt.training.models import layers, network, single
 
 F32 = types.float32
