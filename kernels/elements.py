@@ -15,8 +15,9 @@ from numba.extending import lower_builtin, type_callable
 
 from .memory import pointer
 
-# The number of each array, a constant where it is passed; the first, second and third row of state have one each.
-PARAMS, GRADS, FIRST, SECOND, THIRD = _ARRAYS = range(5)
+# The number of each array, a constant where it is passed; the first, second and third row of state have one each, and
+# what a gradient is formed from (factors.py).
+PARAMS, GRADS, FIRST, SECOND, THIRD, INPUTS, SLOPES = _ARRAYS = range(7)
 
 
 # No intrinsics: those pickle anew in each process, a loop is pickled with what it calls, and Numba's cache would not

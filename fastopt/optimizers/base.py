@@ -166,6 +166,12 @@ class Optimizer:
 
         return compiled_update(self.rule, np.dtype(dtype), self.around(zero_grad=zero_grad), parallel=parallel)
 
+    def compiled_factored(self, dtype: npt.DTypeLike, *, parallel: bool) -> Any:
+        """Return the same for gradients that are given by their factors; see `fastopt.kernels.factors`."""
+        from fastopt.kernels.factors import compiled_factored_update
+
+        return compiled_factored_update(self.rule, np.dtype(dtype), self.around(), parallel=parallel)
+
     # --- State that goes elsewhere --------------------------------------------------------------------------------
 
     def state_dict(self) -> dict[str, Any]:

@@ -17,10 +17,11 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit, prange, types
 
-from fastopt.kernels import argument_buffer, callback, compiling, memory, norm
+from fastopt.kernels import argument_buffer, callback, compiling, elements, factors, memory, norm
 from fastopt.kernels.argument_buffer import fill
 from fastopt.kernels.callback import call_float64, call_void
 from fastopt.kernels.compiling import COMPILE_OPTIONS, FLOATS, source_digest
+from fastopt.kernels.factors import write_gradient
 from fastopt.kernels.memory import address, borrowed, vector
 from fastopt.kernels.norm import LANES, block_squares, blocks_of, clip_factor, norm_of
 from fastopt.training import gather, shuffle
@@ -73,7 +74,7 @@ def compiled_driver(dtype: npt.DTypeLike, *, parallel: bool) -> Any:
     flat, table, data = f[::1], f[:, ::1], types.Array(f, 2, "C", readonly=True)
     i, integers, numbers = types.int64, types.int64[::1], types.float64[::1]
     buffers = (flat, table, table, flat, numbers, numbers)
-    where = (data, data, integers, integers, table, integers, numbers, types.int64[:, ::1])
+    where = (data, data, integers, integers, table, integers, numbers, types.int64[:, ::1], types.int64[:, ::1])
     how = (i, i, i, i, i, i)
     signature = types.void(i, i, i, *buffers, *where, *how, integers, integers, numbers, types.float64[:, ::1])
     return njit(signature, parallel=parallel, **COMPILE_OPTIONS)(_driver(f"parallel={parallel} {_baked_in()}"))
@@ -92,12 +93,14 @@ def compiled_evaluation(dtype: npt.DTypeLike, *, parallel: bool) -> Any:
 
 def _baked_in() -> Any:
     """Return a digest of the modules whose code becomes part of the drivers: Numba's cache does not watch them."""
-    return source_digest(argument_buffer, callback, compiling, gather, memory, norm, *shuffle.SOURCES)
+    return source_digest(
+        argument_buffer, callback, compiling, elements, factors, gather, memory, norm, *shuffle.SOURCES
+    )
 
 
 def _driver(variant: str) -> Any:
     def run(  # type: ignore[no-untyped-def]
-        update,  # address of the compiled update; the next three likewise
+        update,  # address of the compiled update, of factors where there are any; the next two likewise
         loss_and_grad,
         learning_rate,
         params,  # f[n]
@@ -113,6 +116,7 @@ def _driver(variant: str) -> Any:
         workspace,  # f[chunks, w]
         shape,  # int64[s]
         args,  # float64[a]
+        factors,  # int64[l, 4], for gradients as kernels/factors.py has them; none where gradients are written out
         arguments,  # int64[chunks, GRADIENT_WORDS], for what the model is called with
         batch_size,
         epoch_rows,  # of the m rows, how many an epoch uses
@@ -130,8 +134,9 @@ def _driver(variant: str) -> Any:
         hyper, rate_args, shape, args = borrowed(hyper), borrowed(rate_args), borrowed(shape), borrowed(args)
         X, Y, rows, order, workspace = borrowed(X), borrowed(Y), borrowed(rows), borrowed(order), borrowed(workspace)
         losses, scratch, arguments = borrowed(losses), borrowed(scratch), borrowed(arguments)
+        factors, factored = borrowed(factors), False
         for k in range(grads.shape[0]):
-            fill(arguments[k], (params, X, Y, grads[k], workspace[k], shape, args, buffers))
+            fill(arguments[k], (params, X, Y, grads[k], workspace[k], shape, args, buffers, factors))
         looks_ahead = sampling == FISHER_YATES and are_wide(X)  # the order of the whole epoch is known
         n = params.size
         first_rate, n_rates = address(rate_args), rate_args.size
@@ -144,6 +149,7 @@ def _driver(variant: str) -> Any:
             chunks = min(grads.shape[0], b)
             if chunks == 1:  # a parallel region would cost some microseconds
                 losses[0] = call_float64(loss_and_grad, (address(arguments), address(vector(order, position, b)), b, 1))
+                factored = factors.shape[0] > 0
             else:
                 for k in prange(chunks):
                     first, last = position + k * b // chunks, position + (k + 1) * b // chunks
@@ -166,13 +172,16 @@ def _driver(variant: str) -> Any:
                     scratch[block, 0] = block_squares(grads[:chunks], block, scratch[block, 1:])
                 grad_scale *= clip_factor(norm_of(scratch[:, 0], grad_scale), hyper[hyper.size - 1])
                 chunks = 1  # the rows are summed by now
-            call_void(update, (*updated, n, chunks, step, grad_scale))
+            gradient = address(factors) if factored else chunks
+            call_void(update, (*updated, n, gradient, step, grad_scale))
             losses[losses.size - 1] = loss / b
             position += b
             samples += b
             if position == epoch_rows:
                 position = 0
                 epoch += 1
+        if factored:  # a look shows the norm of the last gradient
+            write_gradient(factors, grads[0])
         progress[EPOCH], progress[POSITION], progress[STEP], progress[SAMPLES] = epoch, position, step, samples
 
     return run

@@ -31,7 +31,9 @@ def leave_out(run: Run, phase: str) -> None:
         case "order":
             run.sampling = "sequential"
         case "model":
-            run.grads[:] = 0
+            if run.factors.size and not run.steps:
+                run.advance(1)  # which writes where the factors are
+            run.grads[:] = run.workspace[:] = 0
             run.loss_and_grad = compiled_loss_and_grad(_Nothing(), dtype).address
         case "update":
             run.update = _no_update().address
@@ -50,7 +52,7 @@ def stay_within_epoch(run: Run, rows: int) -> None:
 
 
 class _Nothing(Model):
-    """A model that leaves gradients as they are."""
+    """A model that leaves gradients, and what they may be factors of, as they are."""
 
     @staticmethod
     def loss_and_grad(params, X, Y, rows, grads, workspace, shape, args, buffers, training):  # type: ignore[no-untyped-def]
@@ -59,7 +61,7 @@ class _Nothing(Model):
 
 @functools.cache
 def _no_update() -> Any:
-    def update(params, grads, state, hyper, n, n_grads, step, grad_scale):  # type: ignore[no-untyped-def]
+    def update(params, grads, state, hyper, n, gradient, step, grad_scale):  # type: ignore[no-untyped-def]
         pass
 
     return cfunc(UPDATE_SIGNATURE, **COMPILE_OPTIONS)(named(update, "none"))

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from fastopt.kernels.factors import N_COLUMNS as N_FACTORS
 from fastopt.optimizers import Optimizer
 from fastopt.training import driver
 from fastopt.training.budget import epoch_rows
@@ -71,6 +72,8 @@ class Run:
         self.epoch_rows = epoch_rows(self.rows.size, batch_size, drop_last=drop_last)
         self.order = np.empty_like(self.rows)
         self.workspace = np.empty((self.chunks, model.workspace_size(largest)), dtype)
+        factored = batch_size == 1 and self.hyper[-1] == math.inf  # the norm is taken of a gradient that is written out
+        self.factors = np.zeros((model.n_factors if factored else 0, N_FACTORS), np.int64)
         self.arguments = np.empty((self.chunks, GRADIENT_WORDS), np.int64)
         self.scoring = Scoring(dataset, model, self.targets, parallel=parallel)
         self.losses = np.full(self.chunks + 1, math.nan)
@@ -81,7 +84,8 @@ class Run:
         self.train_rows = _sample(dataset.train, TRAIN_EVALUATION_ROWS)
         self._looked_at: dict[tuple[bool, bool], RowSets] = {}
         self._driver = driver.compiled_driver(dtype, parallel=parallel)
-        self.update = optimizer.compiled(dtype, parallel=parallel).address
+        compiled = optimizer.compiled_factored if self.factors.size else optimizer.compiled
+        self.update = compiled(dtype, parallel=parallel).address
         self.loss_and_grad = compiled_loss_and_grad(model, dtype).address
 
     @property
@@ -138,6 +142,7 @@ class Run:
             self.workspace,
             self.model.shape,
             self.model.args,
+            self.factors,
             self.arguments,
             self.batch_size,
             self.epoch_rows,

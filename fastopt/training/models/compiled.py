@@ -4,8 +4,8 @@
     evaluate(arguments, rows, b)
 
 All arguments are int64: `rows` is the address of the first of `b` row numbers, `arguments` that of an argument buffer
-(kernels/argument_buffer.py) of params, X, Y, grads, workspace, shape, args, buffers; for evaluate of params, X, Y,
-workspace, shape, args, buffers, out.
+(kernels/argument_buffer.py) of params, X, Y, grads, workspace, shape, args, buffers, factors; for evaluate of params,
+X, Y, workspace, shape, args, buffers, out.
 """
 
 from __future__ import annotations
@@ -35,9 +35,15 @@ _function: Any = None
 
 
 def _loss_and_grad_entry(arguments, rows, n_rows, training):  # type: ignore[no-untyped-def]
-    params, X, Y, grads, workspace, shape, args, buffers = _read(arguments)
+    params, X, Y, grads, workspace, shape, args, buffers, _ = _read(arguments)
     batch = vector_at(np.int64, rows, 0, n_rows)
     return _function(params, X, Y, batch, grads, workspace, shape, args, buffers, training)
+
+
+def _loss_and_factors_entry(arguments, rows, n_rows, training):  # type: ignore[no-untyped-def]
+    params, X, Y, grads, workspace, shape, args, buffers, factors = _read(arguments)
+    batch = vector_at(np.int64, rows, 0, n_rows)
+    return _function(params, X, Y, batch, grads, workspace, shape, args, buffers, training, factors)
 
 
 def _evaluate_entry(arguments, rows, n_rows):  # type: ignore[no-untyped-def]
@@ -55,10 +61,16 @@ def compiled_evaluate(model: Model, dtype: npt.DTypeLike) -> Any:
     return _evaluate(model.evaluate, model.modules, np.dtype(dtype))
 
 
+def takes_factors(loss_and_grad: Callable[..., Any]) -> bool:
+    """Return whether a model's function can write factors instead of a gradient; see `Model`."""
+    return len(inspect.signature(loss_and_grad).parameters) == 11
+
+
 @functools.cache
 def _loss_and_grad(function: Callable[..., Any], modules: tuple[Any, ...], dtype: np.dtype[Any]) -> Any:
     signature = types.float64(*[types.int64] * 4)
-    return _compile(signature, _loss_and_grad_entry, _gradient_arrays(dtype), function, modules, dtype)
+    entry = _loss_and_factors_entry if takes_factors(function) else _loss_and_grad_entry
+    return _compile(signature, entry, _gradient_arrays(dtype), function, modules, dtype)
 
 
 @functools.cache
@@ -69,7 +81,7 @@ def _evaluate(function: Callable[..., Any], modules: tuple[Any, ...], dtype: np.
 
 def _gradient_arrays(dtype: npt.DTypeLike) -> tuple[Any, ...]:
     flat, data, integers, numbers = _types(dtype)
-    return flat, data, data, flat, flat, integers, numbers, flat
+    return flat, data, data, flat, flat, integers, numbers, flat, types.int64[:, ::1]
 
 
 def _evaluation_arrays(dtype: npt.DTypeLike) -> tuple[Any, ...]:

@@ -11,9 +11,11 @@ import numpy as np
 from fastopt.errors import ConfigError, FastoptError
 from fastopt.training.datasets import Dataset
 from fastopt.training.models.base import Model
+from fastopt.training.models.compiled import takes_factors
 
 # How many arguments the two functions take.
-_ARGUMENTS = {"loss_and_grad": 10, "evaluate": 9}
+_FACTORS = "a whole number of at least 0, and 0 unless loss_and_grad takes 11 arguments"
+_ARGUMENTS = {"loss_and_grad": (10, 11), "evaluate": (9,)}
 
 
 def check_class(name: str, model: Any) -> None:
@@ -22,12 +24,13 @@ def check_class(name: str, model: Any) -> None:
         raise ConfigError(f"a model is a subclass of fastopt.Model, got {model!r}")
     if not isinstance(model.modules, tuple) or not all(map(inspect.ismodule, model.modules)):
         raise ConfigError(f'modules of model "{name}" must be a tuple of modules, got {model.modules!r}')
-    for needed, count in _ARGUMENTS.items():
+    for needed, counts in _ARGUMENTS.items():
         function = inspect.getattr_static(model, needed, None)
         if not isinstance(function, staticmethod) or not inspect.isfunction(function.__func__):
             raise ConfigError(f'model "{name}" needs a static method {needed}; see fastopt.Model')
-        if len(inspect.signature(function.__func__).parameters) != count:
-            raise ConfigError(f'{needed} of model "{name}" must take {count} arguments; see fastopt.Model')
+        if len(inspect.signature(function.__func__).parameters) not in counts:
+            expected = " or ".join(map(str, counts))
+            raise ConfigError(f'{needed} of model "{name}" must take {expected} arguments; see fastopt.Model')
 
 
 def own_model(name: str, kind: Any, dataset: Dataset, options: dict[str, Any]) -> Model:
@@ -51,6 +54,7 @@ def _facts(model: Model, dataset: Dataset) -> list[tuple[str, str, str, bool]]:
     dtype, n = dataset.features.dtype, model.n_params
     facts = [
         ("n_params,", "a whole number of at least 1", repr(n), _whole(n, 1)),
+        ("n_factors,", _FACTORS, repr(model.n_factors), _factors_fit(model)),
         ("n_buffers,", "a whole number of at least 0", repr(model.n_buffers), _whole(model.n_buffers, 0)),
         _array("shape", model.shape, np.int64, 1),
         _array("args", model.args, np.float64, 1),
@@ -71,6 +75,10 @@ def _array(what: str, array: Any, dtype: Any, n_dims: int, length: int | None = 
     fits = array.dtype == dtype and array.ndim == n_dims and array.flags.c_contiguous
     fits = fits and (length is None or len(array) == length)
     return what, expected, f"{array.dtype} {array.shape}", fits
+
+
+def _factors_fit(model: Model) -> bool:
+    return _whole(model.n_factors, 0) and (model.n_factors == 0 or takes_factors(model.loss_and_grad))
 
 
 def _whole(value: Any, least: int) -> bool:

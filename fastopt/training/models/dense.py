@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from fastopt.kernels import memory
+from fastopt.kernels import elements, factors, memory
 from fastopt.training import gather
 from fastopt.training.datasets import Dataset
 from fastopt.training.models import dots, elementary, lanes, layers, network
@@ -35,7 +35,7 @@ class Dense(Model):
     Parameters lie flat as W1 (in, out) row by row, b1 (out,), W2, b2, ...
     """
 
-    modules = (network, layers, elementary, dots, tiles, lanes, memory, gather)
+    modules = (network, layers, elementary, dots, tiles, lanes, memory, elements, factors, gather)
 
     def __init__(
         self,
@@ -78,6 +78,10 @@ class Dense(Model):
     def n_params(self) -> int:  # type: ignore[override]
         return sum((fan_in + 1) * fan_out for fan_in, fan_out in self._layers())
 
+    @property
+    def n_factors(self) -> int:  # type: ignore[override]
+        return 0 if self.args[0] > 0.0 else len(self.widths) - 1  # the gradient of L2 is no product
+
     def init(self, seed: int, dtype: npt.DTypeLike) -> npt.NDArray[Any]:
         params = np.zeros(self.n_params, dtype=dtype)
         rng = np.random.default_rng(seed)
@@ -101,7 +105,7 @@ class Dense(Model):
         matrices = [fan_in * fan_out for fan_in, fan_out in self._layers()]
         if self.product == "tiles":
             matrices[0] = 0  # only weights that deltas go back through are turned
-        return block * (sum(self.widths) + 2 * max(self.widths[1:])) + max(matrices) + max(self.widths)
+        return block * (sum(self.widths) + sum(self.widths[1:])) + max(matrices) + max(self.widths)
 
     def _layers(self) -> list[tuple[int, int]]:
         return list(zip(self.widths[:-1], self.widths[1:], strict=True))

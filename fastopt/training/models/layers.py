@@ -31,6 +31,14 @@ def widest(shape, first):  # type: ignore[no-untyped-def]
 
 
 @register_jitable
+def all_widths(shape, first):  # type: ignore[no-untyped-def]
+    total = 0
+    for slot in range(first, shape.size):
+        total += shape[slot]
+    return total
+
+
+@register_jitable
 def clear(values):  # type: ignore[no-untyped-def]
     for i in range(values.size):
         values[i] = 0

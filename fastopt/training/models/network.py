@@ -1,9 +1,10 @@
 """A batch through fully connected layers and its gradient back, compiled for one way to multiply.
 
 Rows are taken in blocks that add up in the gradient, so that a batch of any size needs the memory of one block. The
-workspace holds, for a block of r rows: the rows gathered (r, d), the outputs of every layer, two deltas (r, widest),
-one matrix as large as the largest weights, and at its end a row of zeros, as long as the widest layer. `shape` is that
-of `layers`, `args` is the strength of L2.
+workspace holds, for a block of r rows: the rows gathered (r, d), the outputs of every layer, the deltas of every layer
+from the last one on, one matrix as large as the largest weights, and at its end a row of zeros, as long as the widest
+layer. `shape` is that of `layers`, `args` is the strength of L2. For a single row, the gradient may be left as factors
+(kernels/factors.py): what enters a layer, and its delta.
 
 There is a pair of functions for each way to multiply, so that no machine compiles what it does not use: the tiles cost
 seconds where vectors are shorter than those that they are made for.
@@ -18,6 +19,7 @@ import numpy as np
 from numba.extending import register_jitable
 
 from fastopt.kernels.compiling import named
+from fastopt.kernels.factors import write_layer
 from fastopt.kernels.memory import address, table, vector
 from fastopt.training.gather import gather
 from fastopt.training.models import layers, product
@@ -67,14 +69,16 @@ def _forward(name: str) -> Any:
 def _backward(name: str) -> Any:
     tiles = name == "tiles"
 
-    def backward(params, X, Y, rows, grads, workspace, shape, first_param, first_output, fresh):  # type: ignore[no-untyped-def]
-        """Write (`fresh`) or add the gradient of a block whose outputs are in the workspace; return its loss."""
+    def backward(params, X, Y, rows, grads, workspace, shape, first_param, first_output, fresh, factors):  # type: ignore[no-untyped-def]
+        """Write (`fresh`) or add the gradient of a block whose outputs are in the workspace; return its loss.
+
+        Where there is a table of `factors`, write that instead.
+        """
         n_layers, b = shape.size - WIDTHS - 1, rows.size
-        widest, width = layers.widest(shape, WIDTHS + 1), shape[shape.size - 1]
+        width = shape[shape.size - 1]
         outputs = table(workspace, first_output, b, width)
         delta_at = first_output + b * width
-        spare_at = delta_at + b * widest
-        matrix_at = spare_at + b * widest
+        matrix_at = delta_at + b * layers.all_widths(shape, WIDTHS + 1)
         delta = table(workspace, delta_at, b, width)
         longest = layers.widest(shape, WIDTHS)
         zeros = vector(workspace, workspace.size - longest, longest)
@@ -87,7 +91,10 @@ def _backward(name: str) -> Any:
             bias_at = first_param + fan_in * fan_out
             inputs = table(workspace, first_output, b, fan_in)
             into = table(grads, first_param, fan_in, fan_out)
-            if tiles:
+            if factors.shape[0] > 0:
+                row = vector(X, rows[0] * fan_in, fan_in) if layer == 1 else vector(workspace, first_output, fan_in)
+                write_layer(factors, layer - 1, row, vector(workspace, delta_at, fan_out))
+            elif tiles:
                 start, stride = (address(zeros), 0) if fresh else (address(into), fan_out)
                 if layer == 1:
                     product.add_gradient_of_rows(X, rows, delta, start, stride, into)
@@ -99,10 +106,12 @@ def _backward(name: str) -> Any:
                 np.dot(inputs.T, delta, table(workspace, matrix_at, fan_in, fan_out))
                 more = vector(workspace, matrix_at, fan_in * fan_out)
                 layers.add(more, vector(grads, first_param, fan_in * fan_out))
-            layers.sum_rows(delta, vector(grads, bias_at, fan_out), fresh)
+            if factors.shape[0] == 0:
+                layers.sum_rows(delta, vector(grads, bias_at, fan_out), fresh)
             if layer > 1:
                 weights = table(params, first_param, fan_in, fan_out)
-                below = table(workspace, spare_at, b, fan_in)
+                delta_at += b * fan_out
+                below = table(workspace, delta_at, b, fan_in)
                 if b <= FEW_ROWS:
                     layers.times_turned(delta, weights, below)
                 elif tiles:
@@ -112,9 +121,8 @@ def _backward(name: str) -> Any:
                 else:
                     np.dot(delta, weights.T, below)
                 outputs_below = vector(workspace, first_output, b * fan_in)
-                layers.through_activation(outputs_below, vector(workspace, spare_at, b * fan_in), shape[ACTIVATION])
+                layers.through_activation(outputs_below, vector(workspace, delta_at, b * fan_in), shape[ACTIVATION])
                 delta = below
-                delta_at, spare_at = spare_at, delta_at
         return loss
 
     return register_jitable(named(backward, name))
@@ -131,16 +139,16 @@ def _functions(name: str) -> tuple[Callable[..., Any], Callable[..., Any]]:
     """
     tiles, block = name == "tiles", BLOCK_ROWS[name]
 
-    def loss_and_grad(params, X, Y, rows, grads, workspace, shape, args, buffers, training):  # type: ignore[no-untyped-def]
+    def loss_and_grad(params, X, Y, rows, grads, workspace, shape, args, buffers, training, factors):  # type: ignore[no-untyped-def]
         loss = 0.0
         for first in range(0, rows.size, block):
             chosen, fresh = rows[first : first + block], first == 0
             if tiles:
                 end, at = _forward_tiles(params, X, chosen, workspace, shape)
-                loss += _backward_tiles(params, X, Y, chosen, grads, workspace, shape, end, at, fresh)
+                loss += _backward_tiles(params, X, Y, chosen, grads, workspace, shape, end, at, fresh, factors)
             else:
                 end, at = _forward_blas(params, X, chosen, workspace, shape)
-                loss += _backward_blas(params, X, Y, chosen, grads, workspace, shape, end, at, fresh)
+                loss += _backward_blas(params, X, Y, chosen, grads, workspace, shape, end, at, fresh, factors)
         if args[0] > 0.0:
             loss += layers.add_penalty(params, grads, shape, args[0] * rows.size)
         return loss

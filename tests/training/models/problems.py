@@ -37,9 +37,9 @@ _GUARD = 256
 
 
 @njit
-def _call_loss_and_grad(function, params, X, Y, rows, grads, workspace, shape, args, buffers):
+def _call_loss_and_grad(function, params, X, Y, rows, grads, workspace, shape, args, buffers, factors):
     arguments = np.empty(GRADIENT_WORDS, np.int64)
-    fill(arguments, (params, X, Y, grads, workspace, shape, args, buffers))
+    fill(arguments, (params, X, Y, grads, workspace, shape, args, buffers, factors))
     loss = call_float64(function, (address(arguments), address(rows), rows.size, 1))
     arguments[:] = 0  # so that Numba keeps them until now
     return loss
@@ -75,7 +75,8 @@ def loss_and_grad(model, params, X, y, rows):
     for array in data[:2]:
         array.flags.writeable = False
     address = compiled_loss_and_grad(model, dtype).address
-    tail = grads.array, workspace.array, model.shape, model.args, np.zeros(model.n_buffers, dtype)
+    buffers, no_factors = np.zeros(model.n_buffers, dtype), np.zeros((0, 4), np.int64)
+    tail = grads.array, workspace.array, model.shape, model.args, buffers, no_factors
     given = params.copy()
     loss = _call_loss_and_grad(address, given, *data, *tail)
     grads.check()
