@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import importlib.util
 import math
 from collections.abc import Collection, Mapping, Sequence
@@ -91,7 +92,7 @@ class StudyConfig:
     plugin: tuple[str, ...] = ()
     format: TableFormat = "csv"
 
-    @property
+    @functools.cached_property
     def run_length(self) -> Budget:
         """What ends a run that nothing else has ended."""
         return self.length or Budget(epochs=EPOCHS if self.goal is None else GOAL_EPOCHS)

@@ -26,6 +26,7 @@ from fastopt.bench.pool import Pool
 from fastopt.bench.process import Worker
 from fastopt.bench.protocol import Entry, Protocol, qualify, take_round
 from fastopt.measurements import OURS, PART, TIMED, Row, Sample
+from fastopt.optimizers import make_optimizer
 from fastopt.optimizers.spec import with_options
 from fastopt.study.config import MODEL_OPTIONS
 from fastopt.study.plan import Cell, Study
@@ -135,7 +136,8 @@ class TimingPass:
 
 def is_parallel(study: Study, cell: Cell) -> bool:
     """Return whether `cell` is timed on the parallel driver."""
-    return resolve_backend(study.config.backend, study.model, cell.batch_size, numba.get_num_threads())
+    optimizer = make_optimizer(cell.optimizer)
+    return resolve_backend(study.config.backend, study.model, optimizer, cell.batch_size, numba.get_num_threads())
 
 
 def training_case(study: Study, cell: Cell, point: Point, phase: str = "") -> TrainingCase:

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fastopt.errors import ArrayError, ConfigError, unknown_name
+from fastopt.optimizers import Optimizer
 from fastopt.training import datasets
 from fastopt.training.datasets import Dataset
 from fastopt.training.datasets.arrays import check_finite
@@ -24,9 +25,15 @@ REDUCTIONS = ("mean", "sum")
 ON_DIVERGENCE = ("stop", "retry")
 
 # Parameters x rows of a batch from which parallel regions of a step pay for themselves on 2 cores of a Zen 5: at 80 000
-# serial and parallel were equal, at 150 000 parallel took 0.8 of the time, at 300 000 0.7. A batch that is one chunk
-# has only its update spread: 100 000 parameters took 1.0 (Adam) and 1.2 (SGD), 200 000 0.85 and 0.95 (2026-11-21).
+# serial and parallel were equal, at 150 000 parallel took 0.8 of the time, at 300 000 0.7 (2026-11-21).
 PARALLEL_WORK = 150_000
+
+# A batch that is one chunk has only its update spread: parameters from which that pays, for rules without state, with
+# one array of it, and with more. Of one row, 100 000, 200 000, 400 000 and 1 000 000 parameters took, of the serial
+# time, SGD 1.25, 2.1, 1.3 and 0.94, momentum 1.13, 0.88, 0.78 and 0.77, Adam 0.83, 0.82, 0.69 and 0.68; of 8 rows, the
+# first three, 0.96 to 1.06, 0.87 to 0.94 and 0.84 to 1.0 (2026-11-22). Below 150 000 threads are not worth the time
+# that is lost where two of them share a core.
+PARALLEL_PARAMS = (1_000_000, 200_000, 150_000)
 
 
 def resolve_dataset(
@@ -59,13 +66,15 @@ def resolve_batch_size(batch_size: int | str, n_rows: int) -> int:
     return int(batch_size)
 
 
-def resolve_backend(backend: str, model: Model, batch_size: int, threads: int) -> bool:
+def resolve_backend(backend: str, model: Model, optimizer: Optimizer, batch_size: int, threads: int) -> bool:
     """Return whether the parallel driver shall run."""
     if backend not in TRAINING_BACKENDS:
         raise unknown_name("training backend", backend, TRAINING_BACKENDS)
     if backend == "auto":
-        spread = model.n_params * (batch_size if chunks_for(batch_size) > 1 else 1)
-        return threads > 1 and spread >= PARALLEL_WORK
+        if chunks_for(batch_size) > 1:
+            return threads > 1 and model.n_params * batch_size >= PARALLEL_WORK
+        n_states = min(len(optimizer.rule.states), len(PARALLEL_PARAMS) - 1)
+        return threads > 1 and model.n_params >= PARALLEL_PARAMS[n_states]
     return backend == "parallel"
 
 

@@ -157,7 +157,7 @@ def train(
         raise ConfigError(f"drop_last must be True or False, got {drop_last!r}")
     wanted = check_goal(goal, dataset)
     threads = resolve_threads(threads)
-    parallel = resolve_backend(backend, network, rows, threads)
+    parallel = resolve_backend(backend, network, optimizer, rows, threads)
     course = check_schedule(schedule, dataset)
     used = epoch_rows(dataset.train.size, rows, drop_last=drop_last)
     most = budget.most_samples(dataset.train.size, rows, drop_last=drop_last)

@@ -294,13 +294,19 @@ def test_full_is_one_step_an_epoch():
 
 
 def test_auto_takes_threads_where_the_work_is_worth_it():
-    small, large, huge = (type("Network", (), {"n_params": n}) for n in (2_000, 100_000, 200_000))
-    assert resolve_backend("auto", large, 32, 2)
-    assert resolve_backend("auto", small, 128, 2)
-    assert not resolve_backend("auto", small, 32, 2)
-    assert not resolve_backend("auto", large, 128, 1)
-    assert not resolve_backend("auto", large, 8, 2)  # of one chunk the update alone is spread
-    assert resolve_backend("auto", huge, 8, 2)
+    small, large, huge, vast = (type("Network", (), {"n_params": n}) for n in (2_000, 100_000, 160_000, 1_000_000))
+    adam, sgd = fastopt.Adam(), SGD(0.1)
+    assert resolve_backend("auto", large, adam, 32, 2)
+    assert resolve_backend("auto", small, adam, 128, 2)
+    assert not resolve_backend("auto", small, adam, 32, 2)
+    assert not resolve_backend("auto", large, adam, 128, 1)
+    # of one chunk the update alone is spread, which pays earlier the more there is to it
+    assert not resolve_backend("auto", large, adam, 8, 2)
+    assert resolve_backend("auto", huge, adam, 8, 2)
+    assert not resolve_backend("auto", huge, fastopt.Momentum(), 8, 2)
+    assert not resolve_backend("auto", huge, sgd, 8, 2)
+    assert resolve_backend("auto", vast, sgd, 1, 2)
+    assert resolve_backend("auto", huge, sgd, 32, 2)
 
 
 # --- Ends -------------------------------------------------------------------------------------------------------------

@@ -30,8 +30,8 @@ class FastoptEpochs(Contender):
 
         data = case.arrays()
         model, params = case.start()
-        parallel = resolve_backend("auto", model, case.batch_size, case.threads)
         optimizer = fastopt_optimizer(case.optimizer)
+        parallel = resolve_backend("auto", model, optimizer, case.batch_size, case.threads)
         self.training = Run(
             data, model, optimizer, batch_size=case.batch_size, seed=case.seed, parallel=parallel, params=params
         )
