@@ -1,6 +1,6 @@
 """The records of a measurement: one JSON file in the output folder, written by `fastopt.bench`, read by `fastopt.report` and the gate.
 
-Schema version 2. Times are in seconds. The file is `measurement.json`:
+Schema version 3. Times are in seconds. The file is `measurement.json`:
 
     meta          what is true of the whole: schema_version, command, kind ("update", "epoch", "order", "gather"), created, status
                   ("running", "finished", "budget" (spent), "interrupted"), environment (`fastopt.bench.machine`),
@@ -24,9 +24,10 @@ Schema version 2. Times are in seconds. The file is `measurement.json`:
                               that process only
             samples           columns of equal length, one entry for each timed block; see `Sample`
 
-Version 1, which is still read, has no `crowding` among the samples.
+Older versions are still read: version 1 has no `crowding` among the samples, version 2 no `retaken`.
 
-A ratio between two rows pairs their samples by (launch, round); rounds of one launch share their processes. No sample is ever dropped.
+A ratio between two rows pairs their samples by (launch, round); rounds of one launch share their processes. No sample is ever
+dropped for what it took; a block is taken again where the processors came to share a core while it ran, which `retaken` counts.
 """  # noqa: E501
 
 from __future__ import annotations
@@ -41,7 +42,7 @@ from typing import Any
 
 from fastopt.errors import StoreError, unknown_name
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 FILE_NAME = "measurement.json"
 
 TIMED, UNAVAILABLE, FAILED, SKIPPED = "timed", "unavailable", "failed", "skipped"
@@ -65,7 +66,9 @@ class Sample:
     mhz                       of the processor after the block, nan where not readable
     load                      of the machine, over the last minute
     crowding                  how many times as long arithmetic took on all its processors at once as on one alone,
-                              before the block: 2 where they share a core (`fastopt.bench.pace`); nan for one
+                              before or after the block, whichever is more: 2 where they share a core
+                              (`fastopt.bench.pace`); nan for one
+    retaken                   how often the block was taken again, since they had come to share a core when it ended
     """
 
     launch: int
@@ -81,6 +84,7 @@ class Sample:
     mhz: float = math.nan
     load: float = math.nan
     crowding: float = math.nan
+    retaken: int = 0
 
 
 @dataclass
@@ -220,8 +224,8 @@ def measurement_from(record: Any, source: str) -> Measurement:
 
 
 _NUMBERS = {"prepare_s", "first_unit_s"}
-# Fields of a sample that version 1 lacks.
-_ADDED = ("crowding",)
+# Fields of a sample that older versions lack, and what they are there.
+_ADDED = {"crowding": None, "retaken": 0}
 _SAMPLE_FIELDS = tuple(field.name for field in fields(Sample))
 
 
@@ -244,7 +248,7 @@ def _comparison_from(record: Mapping[str, Any]) -> Comparison:
 def _row_from(record: Mapping[str, Any]) -> Row:
     columns = record["samples"]
     n = len(columns["unit_s"])
-    columns = {name: [None] * n for name in _ADDED} | columns
+    columns = {name: [before] * n for name, before in _ADDED.items()} | columns
     samples = [Sample(**{name: _number(name, columns[name][i]) for name in _SAMPLE_FIELDS}) for i in range(n)]
     numbers = {name: math.nan if record[name] is None else record[name] for name in _NUMBERS}
     errors = [math.nan if error is None else error for error in record["errors"]]

@@ -25,6 +25,7 @@ class Contention:
 
     samples, noisy, unwarmed   how many there are, how many were noisy, and how many of these never warmed up
     crowded                    how many of them were timed while their processors shared a core
+    retaken                    how many blocks were taken again since they came to share one meanwhile
     taken                      median and largest share of a block's processor time that others and the hypervisor took
     switches                   most involuntary context switches in one block
     steal_s                    processor seconds that the hypervisor took, of all blocks; nan where not readable
@@ -35,6 +36,7 @@ class Contention:
     noisy: int
     unwarmed: int
     crowded: int
+    retaken: int
     taken: tuple[float, float]
     switches: int
     steal_s: float
@@ -74,6 +76,7 @@ def together(samples: Sequence[tuple[Sample, int]]) -> Contention:
         noisy=sum(noisy(sample, threads) for sample, threads in samples),
         unwarmed=sum(sample.warm is False for sample, _ in samples),
         crowded=sum(sample.crowding >= CROWDED for sample, _ in samples),
+        retaken=sum(sample.retaken for sample, _ in samples),
         taken=(float(np.median(taken)), max(taken)) if taken else (math.nan, math.nan),
         switches=max((sample.switches for sample, _ in samples), default=0),
         steal_s=sum(steal_s) if steal_s else math.nan,

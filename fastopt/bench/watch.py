@@ -18,7 +18,8 @@ _FREQUENCY = Path("/sys/devices/system/cpu/cpu0/cpufreq/scaling_cur_freq")  # kH
 class Disturbance(NamedTuple):
     """How often this process was put off a processor, and the processor seconds that others and the hypervisor took.
 
-    crowding is from before the block: see `fastopt.bench.pace`.
+    crowding is the worse of before and after the block, retaken how often the block was taken again for what was found
+    after it: see `fastopt.bench.pace` and `fastopt.bench.worker`.
     """
 
     switches: int
@@ -27,6 +28,7 @@ class Disturbance(NamedTuple):
     mhz: float
     load: float
     crowding: float = math.nan
+    retaken: int = 0
 
 
 class _Reading(NamedTuple):

@@ -6,7 +6,8 @@ this goes on: here and there.
 
 Whole epochs are timed where they are short, slices of them where they are long (`work.slice_steps`); the shuffling that
 begins an epoch is timed beside the slices. In a study with a goal each cell is timed without each phase of its steps,
-too: what a phase costs is what steps take longer with it.
+too: what a phase costs is what steps take longer with it. How often a block was taken again, for processors that came
+to share a core, is not recorded.
 """
 
 from __future__ import annotations

@@ -3,10 +3,13 @@
 import math
 import os
 
+import numpy as np
 import pytest
 
-from fastopt.bench import pace
+from fastopt.bench import pace, worker
+from fastopt.bench.contenders import Contender
 from fastopt.bench.pace import CROWDED, Pace
+from fastopt.bench.worker import Session
 
 
 class Scripted(Pace):
@@ -51,6 +54,72 @@ def test_it_does_not_wait_where_there_is_nothing_to_wait_for(scripted):
 def test_one_processor_tells_nothing():
     assert math.isnan(Pace([0]).crowding())
     assert math.isnan(Pace([0]).wait(3.0))
+
+
+class Counted(Contender):
+    """Counts its blocks."""
+
+    name = "counted"
+
+    def __init__(self):
+        self.blocks = 0
+
+    def prepare(self, case):
+        pass
+
+    def run(self, repeats):
+        self.blocks += 1
+
+    def result(self):
+        return np.zeros(0)
+
+
+def session(pace, contender):
+    """A measuring process's session in which `contender` is warmed up, on processors that did not share a core."""
+    made = Session()
+    made.pace, made.contender, made.crowding = pace, contender, 1.0
+    return made
+
+
+@pytest.mark.parametrize(
+    ("found", "blocks", "retaken", "crowding"),
+    [
+        ([1.1], 1, 0, 1.1),
+        ([2.0, 1.9, 1.0, 1.2], 2, 1, 1.2),  # after the first block, while it waits, before and after the second
+        ([2.0, 1.0] * 3 + [2.5], 4, 3, 2.5),  # no more than three times
+        ([2.0] * 8, 2, 1, 2.0),  # they do not part: no block of others would be any better
+    ],
+)
+def test_a_block_is_taken_again_where_processors_came_to_share_a_core(scripted, found, blocks, retaken, crowding):
+    contender = Counted()
+    seen = session(scripted(*found), contender).time(3)
+    assert contender.blocks == blocks
+    assert (seen["retaken"], seen["crowding"]) == (retaken, crowding)
+
+
+def test_a_cold_block_is_flushed_before_each_time(scripted):
+    flushed = []
+    made = session(scripted(2.0, 1.0, 1.0), Counted())
+    made.flusher = type("Flusher", (), {"flush": lambda self: flushed.append(1)})()
+    assert made.time_cold()["retaken"] == 1
+    assert len(flushed) == 2
+
+
+def test_a_long_block_is_not_taken_again(scripted, monkeypatch):
+    monkeypatch.setattr(worker, "LONGEST_RETAKEN_NS", -1)
+    contender = Counted()
+    seen = session(scripted(2.0), contender).time(1)
+    assert (contender.blocks, seen["retaken"], seen["crowding"]) == (1, 0, 2.0)
+
+
+def test_what_was_not_warmed_up_is_timed_once_whatever_the_processors_do(scripted):
+    """The units of a check are counted, and a first unit is first once."""
+    contender = Counted()
+    made = session(scripted(), contender)
+    made.crowding = math.nan
+    seen = made.time(1)
+    assert contender.blocks == 1
+    assert math.isnan(seen["crowding"])
 
 
 @pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="needs sched_setaffinity")

@@ -310,10 +310,11 @@ def test_an_older_record_is_read_with_what_it_lacks_missing():
     record = json.loads(json.dumps(fake(Stage()).record()))
     record["meta"]["schema_version"] = 1
     for row in record["comparisons"][0]["rows"]:
-        del row["samples"]["crowding"]
+        del row["samples"]["crowding"], row["samples"]["retaken"]
     row = only(measurement_from(record, "here")).rows[0]
     assert len(row.samples) == LAUNCHES * ROUNDS
     assert all(math.isnan(sample.crowding) for sample in row.samples)
+    assert not any(sample.retaken for sample in row.samples)
 
 
 # --- What goes wrong is a row, and the others go on -----------------------------------------------------------------

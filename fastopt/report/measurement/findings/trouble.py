@@ -22,7 +22,6 @@ def noise(cases: Sequence[CaseResults]) -> list[Finding]:
     if not seen.disturbed and not marked:
         return []
     crowded = f"{number(seen.crowded)} found their processors on one core; " if seen.crowded else ""
-    crowded = f"{number(seen.crowded)} found their processors on one core; " if seen.crowded else ""
     text = (
         f"{number(seen.noisy)} of {number(seen.samples)} timed blocks were noisy ({number(seen.unwarmed)} did not warm "
         f"up; {crowded}in the others, other processes or the hypervisor took more than {MOST_TAKEN:.0%} of the "
