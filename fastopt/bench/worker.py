@@ -50,8 +50,10 @@ AGREE = 0.02
 PATIENCE_S = 3.0
 # A block after which they share one, and before which they did not, is taken again so often, unless it took so long
 # that moments of it count for little. What it took decides nothing: a contender's slow blocks are its own.
-MOST_RETAKEN = 3
-LONGEST_RETAKEN_NS = 5_000_000_000
+MOST_RETAKEN = 2
+LONGEST_RETAKEN_NS = 1_000_000_000
+# Idle threads of a contender may spin for so long after a block, which looks like processors that share a core.
+SETTLE_S = 0.25
 
 
 class Session:
@@ -123,20 +125,33 @@ class Session:
 
     def time(self, repeats: int) -> dict[str, Any]:
         """Time `repeats` units of the prepared contender, as one block."""
-        return self._side_by_side(lambda: self._once(repeats))
+        return self._side_by_side(lambda: self._once(repeats), max(1, repeats // 10))
 
-    def _side_by_side(self, block: Callable[[], dict[str, Any]]) -> dict[str, Any]:
-        """Take a block, after a warm-up once more if the processors came to share a core meanwhile."""
+    def _side_by_side(self, block: Callable[[], dict[str, Any]], window: int) -> dict[str, Any]:
+        """Take a block, and after a warm-up another one if the processors came to share a core meanwhile.
+
+        Before that one, it does a window of so many units.
+        """
+        seen, retaken = block(), 0
         if math.isnan(self.crowding):  # no warm-up, or one processor
-            return block()
-        for retaken in range(MOST_RETAKEN + 1):
-            seen, before = block(), self.crowding
-            self.crowding = self.pace.crowding()
-            came_together = before < CROWDED <= self.crowding
-            if not came_together or retaken == MOST_RETAKEN or seen["time_ns"] > LONGEST_RETAKEN_NS:
-                break
+            return seen
+        while seen["time_ns"] <= LONGEST_RETAKEN_NS:
+            before, self.crowding = self.crowding, self._crowding_after()
+            seen |= {"crowding": max(before, self.crowding), "retaken": retaken}
+            if not before < CROWDED <= self.crowding or retaken == MOST_RETAKEN:
+                return seen
             self.crowding = self.pace.wait(PATIENCE_S)
-        return {**seen, "crowding": max(before, self.crowding), "retaken": retaken}
+            self._once(window)
+            seen, retaken = block(), retaken + 1
+        return {**seen, "crowding": self.crowding, "retaken": retaken}
+
+    def _crowding_after(self) -> float:
+        """Return the crowding, looked at twice before it is believed."""
+        found = self.pace.crowding()
+        if found < CROWDED:
+            return found
+        time.sleep(SETTLE_S)
+        return min(found, self.pace.crowding())
 
     def _once(self, repeats: int) -> dict[str, Any]:
         run = self._prepared().run
@@ -154,7 +169,7 @@ class Session:
 
     def time_cold(self) -> dict[str, Any]:
         """Time one unit of the prepared contender that finds nothing in the caches."""
-        return self._side_by_side(self._once_cold)
+        return self._side_by_side(self._once_cold, 1)
 
     def _once_cold(self) -> dict[str, Any]:
         if self.flusher is None:

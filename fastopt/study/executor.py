@@ -7,8 +7,9 @@ settings of its study (`settings.text`), and call `trial.execute` there.
 
 from __future__ import annotations
 
+import contextlib
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from typing import Any, NamedTuple, Protocol
 
@@ -54,16 +55,22 @@ class Executor(Protocol):
 SWITCH_INTERVAL_S = 1e-4
 
 
-class Threads:
-    """Trials side by side in threads of this process: they hold no lock while they train.
+@contextlib.contextmanager
+def quick_switches() -> Iterator[None]:
+    """Let the whole process change between threads every `SWITCH_INTERVAL_S`, and as before afterwards."""
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(min(SWITCH_INTERVAL_S, before))
+    try:
+        yield
+    finally:
+        sys.setswitchinterval(before)
 
-    While it is open, the whole process changes between threads every `SWITCH_INTERVAL_S`.
-    """
+
+class Threads:
+    """Trials side by side in threads of this process: they hold no lock while they train."""
 
     def __init__(self, study: Study, workers: int) -> None:
         self._study, self._workers = study, workers
-        self._interval_before = sys.getswitchinterval()
-        sys.setswitchinterval(min(SWITCH_INTERVAL_S, self._interval_before))
         self._stop = np.zeros(1, dtype=np.int64)
         self._pool = ThreadPoolExecutor(workers, thread_name_prefix="fastopt-run")
         self._pending: set[Future[Outcome]] = set()
@@ -91,7 +98,6 @@ class Threads:
 
     def close(self) -> None:
         self._pool.shutdown(cancel_futures=True)
-        sys.setswitchinterval(self._interval_before)
 
     def _train(self, trial: Trial) -> Outcome:
         try:

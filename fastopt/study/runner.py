@@ -18,7 +18,7 @@ from fastopt.study import work
 from fastopt.study.course import Course
 from fastopt.study.courses import course_of
 from fastopt.study.done import NOTHING, Done
-from fastopt.study.executor import Executor, Threads
+from fastopt.study.executor import Executor, Threads, quick_switches
 from fastopt.study.plan import Cell, Study
 from fastopt.study.timing import TimingPass
 from fastopt.study.trial import Trial, make_run, run_id
@@ -81,7 +81,7 @@ class Runner:
         """Compile, search, confirm, run the chosen rates on fresh seeds, time every cell."""
         self.writer.meta(status="running")
         try:
-            with one_blas_thread(), contextlib.closing(self.executor):
+            with one_blas_thread(), quick_switches(), contextlib.closing(self.executor):
                 self._look_back()
                 self._compile()
                 whole = self._converge()
@@ -112,14 +112,14 @@ class Runner:
         self.observer.begin(left)
 
     def _compile(self) -> None:
-        """Compile every piece that runs need before any clock runs: one step of each optimizer.
+        """Compile every piece that runs need before any clock runs: a step of each optimizer, of one row and of more.
 
         What the timing pass needs beside these, it compiles in its own processes.
         """
         self.observer.stage("compiling")
         start, stop = time.perf_counter(), np.zeros(1, dtype=np.int64)
-        for name in dict.fromkeys(cell.optimizer for cell in self.study.cells):
-            run = make_run(self.study, Cell(name, "1", 1), 0.0, 0, stop, parallel=False)
+        for name, rows in dict.fromkeys((cell.optimizer, min(cell.batch_size, 2)) for cell in self.study.cells):
+            run = make_run(self.study, Cell(name, str(rows), rows), 0.0, 0, stop, parallel=False)
             run.advance(1)
         if not self.done.compiled:  # a study that goes on finds everything in the cache
             self.writer.meta(compile_time_s=time.perf_counter() - start)

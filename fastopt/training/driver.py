@@ -6,6 +6,8 @@ finite, or another thread raises the stop flag. The GIL is released throughout.
 Each batch is split into a fixed number of chunks. A chunk is one serial call of loss_and_grad into a gradient row of
 its own; the parallel driver spreads the chunks over threads, the update then sums the rows in order. The result
 therefore depends on the number of chunks, which the batch size alone decides, and not on the number of threads.
+
+The gradient of a batch of one row may be left as factors (kernels/factors.py), which the update multiplies.
 """
 
 from __future__ import annotations
@@ -116,7 +118,7 @@ def _driver(variant: str) -> Any:
         workspace,  # f[chunks, w]
         shape,  # int64[s]
         args,  # float64[a]
-        factors,  # int64[l, 4], for gradients as kernels/factors.py has them; none where gradients are written out
+        factors,  # int64[l, 6], for gradients as kernels/factors.py has them; none where gradients are written out
         arguments,  # int64[chunks, GRADIENT_WORDS], for what the model is called with
         batch_size,
         epoch_rows,  # of the m rows, how many an epoch uses

@@ -9,11 +9,13 @@ from __future__ import annotations
 import functools
 from typing import Any
 
+import numpy as np
 from numba import cfunc
 
 from fastopt.errors import unknown_name
 from fastopt.kernels.compiling import COMPILE_OPTIONS, named
 from fastopt.kernels.cpu import UPDATE_SIGNATURE
+from fastopt.kernels.factors import INPUTS_AT, N_INPUTS, N_SLOPES, SLOPES_AT
 from fastopt.training import driver
 from fastopt.training.models import Model, compiled_loss_and_grad
 from fastopt.training.run import Run
@@ -31,9 +33,9 @@ def leave_out(run: Run, phase: str) -> None:
         case "order":
             run.sampling = "sequential"
         case "model":
-            if run.factors.size and not run.steps:
-                run.advance(1)  # which writes where the factors are
-            run.grads[:] = run.workspace[:] = 0
+            run.grads[:] = 0
+            run.workspace = np.zeros((run.chunks, 1 + run.factors[:, [N_INPUTS, N_SLOPES]].max(initial=0)), dtype)
+            run.factors[:, [INPUTS_AT, SLOPES_AT]] = run.workspace.ctypes.data
             run.loss_and_grad = compiled_loss_and_grad(_Nothing(), dtype).address
         case "update":
             run.update = _no_update().address

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from fastopt.kernels.factors import N_COLUMNS as N_FACTORS
+from fastopt.kernels import factors
 from fastopt.optimizers import Optimizer
 from fastopt.training import driver
 from fastopt.training.budget import epoch_rows
@@ -73,7 +73,7 @@ class Run:
         self.order = np.empty_like(self.rows)
         self.workspace = np.empty((self.chunks, model.workspace_size(largest)), dtype)
         factored = batch_size == 1 and self.hyper[-1] == math.inf  # the norm is taken of a gradient that is written out
-        self.factors = np.zeros((model.n_factors if factored else 0, N_FACTORS), np.int64)
+        self.factors = factors.table(model.layers if factored else ())
         self.arguments = np.empty((self.chunks, GRADIENT_WORDS), np.int64)
         self.scoring = Scoring(dataset, model, self.targets, parallel=parallel)
         self.losses = np.full(self.chunks + 1, math.nan)

@@ -123,7 +123,8 @@ def train(
         Where to write the run after every look, and from where to go on: to the same bits as if never stopped. The two
         may be one file. Everything but the budget, the goal, backend and threads must be the same.
     backend : {"auto", "serial", "parallel"}
-        "auto" takes "parallel" where batch size x parameters makes it worth while; both give the same bits.
+        "auto" takes "parallel" where batch size x parameters makes it worth while, below 20 rows where the
+        parameters and the optimizer's state do; both give the same bits.
     params : array of shape (n_params,), optional
         Initial parameters instead of the model's own; not changed.
     threads : int, optional

@@ -16,8 +16,8 @@ from .updates import call_update
 
 DTYPES = [np.float32, np.float64]
 
-# (inputs, outputs): none, narrow, at and beside whole vectors, more than one block of the outer loop, one row a block.
-LAYERS = [(0, 3), (64, 10), (7, 32), (300, 33), (31, 100), (3, cpu.BLOCK + 5), (1, 1)]
+# (inputs, outputs): none, narrow, whole vectors and not, in one block or several, and one row to a block.
+LAYERS = [(0, 3), (64, 10), (7, 32), (300, 33), (130, 128), (3, cpu.BLOCK + 5), (2, cpu.BLOCK + 16), (1, 1)]
 
 GUARD = 64
 
@@ -39,8 +39,10 @@ def layers_of(dtype, layers=LAYERS):
     pairs = [(rng.standard_normal(i).astype(dtype), rng.standard_normal(o).astype(dtype)) for i, o in layers]
     for inputs, _ in pairs:
         inputs[::5] = 0
-    table = [(x.ctypes.data, x.size, slopes.ctypes.data, slopes.size) for x, slopes in pairs]
-    return pairs, np.array(table, np.int64)
+    table = factors.table(layers)
+    for row, (inputs, slopes) in zip(table, pairs, strict=True):
+        row[[factors.INPUTS_AT, factors.SLOPES_AT]] = inputs.ctypes.data, slopes.ctypes.data
+    return pairs, table
 
 
 def gradient(pairs):

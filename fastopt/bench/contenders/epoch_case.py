@@ -88,7 +88,7 @@ class EpochCase(Case):
 
     @property
     def bytes_per_step(self) -> int:
-        """The update's share of a step: parameters and states read and written, the gradient read."""
+        """The update's share of a step: parameters and states read and written, the gradient read (ours may not)."""
         n_params = sum((a + 1) * b for a, b in zip(self.widths[:-1], self.widths[1:], strict=True))
         return n_params * 4 * (3 + 2 * len(rule_of(self.optimizer).states))
 

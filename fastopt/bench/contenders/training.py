@@ -101,7 +101,7 @@ class TrainingCase(Case):
 
     @property
     def bytes_per_step(self) -> int:
-        """The update's share of a step: parameters and states read and written, the gradient read."""
+        """The update's share of a step: parameters and states read and written, the gradient read (ours may not)."""
         states = len(make_optimizer(self.optimizer).rule.states)
         return self.n_params * np.dtype(self.dtype).itemsize * (3 + 2 * states)
 

@@ -10,7 +10,7 @@ from fastopt.bench.contention import MOST_NOISY, MOST_TAKEN, TELLS_FROM_S
 from fastopt.bench.pace import CROWDED
 from fastopt.bench.protocol import LONG_ROUND_S
 from fastopt.bench.verdicts import FLOOR_LEAST
-from fastopt.bench.worker import AGREE
+from fastopt.bench.worker import AGREE, LONGEST_RETAKEN_NS, MOST_RETAKEN
 from fastopt.measurements import Measurement
 from fastopt.report.intervals import ENOUGH
 from fastopt.report.measurement.kinds import Kind
@@ -65,7 +65,7 @@ def _blocks(settings: Mapping[str, Any]) -> list[str]:
     found = [
         f"A timed block holds as many units of work as last {block} or more. Before it the contender is warmed up "
         f"until two windows in a row agree within {percent(AGREE)} %, and rests for {settle}; the garbage collector "
-        "is off inside. Every block is kept (samples.csv), outliers are counted and never dropped.",
+        "is off inside. Every block that counts is kept (samples.csv), outliers are marked and never dropped.",
     ]
     if settings.get("cold"):
         found.append("Cold: one unit of work after every cache was overwritten, in every round; a number of its own.")
@@ -95,9 +95,11 @@ def judged() -> list[str]:
         "Rounds of one launch are not taken for independent (Kalibera & Jones 2013).",
         f"Noisy: a block in which other processes and the hypervisor took more than {MOST_TAKEN * 100:.0f} % of the "
         f"processor time (and more than {duration(TELLS_FROM_S)}, which is what the clock of the system can tell), "
-        f"which did not warm up, or before which arithmetic took {CROWDED:g} times as long on all processors at once "
-        "as on one alone, or more: a hypervisor had put them on one core, and they did not part while it waited. "
-        f"A row with more than {MOST_NOISY * 100:.0f} % noisy blocks is marked; none is left out.",
+        f"which did not warm up, or beside which arithmetic took {CROWDED:g} times as long on all processors at once "
+        "as on one alone, or more: a hypervisor had put them on one core. A block waits for them to part, and one of "
+        f"{duration(LONGEST_RETAKEN_NS / 1e9)} at most during which they came together is taken again, {MOST_RETAKEN} "
+        "times at most, whatever it took. "
+        f"A row with more than {MOST_NOISY * 100:.0f} % noisy blocks is marked; none is left out for what it took.",
         "Intervals in the tables and figures are each for one number at 95 %; only the verdicts are corrected for "
         "their number.",
     ]

@@ -26,13 +26,14 @@ class Model:
     wrong), rows. Nothing in them may raise: an exception inside a compiled callback is lost. A number with a point
     makes float64 work of float32; `params.dtype.type(0.5)` does not.
 
-    A model of fully connected layers may save the driver writing and reading the gradient of a batch of one row, which
-    is outer products: it sets `n_factors`, and its loss_and_grad takes an eleventh argument, factors int64[n_factors,
-    4]. Where the table has rows, they are written instead of `grads`, with addresses in X and `workspace`; where it has
-    none, everything is as above. See `fastopt.kernels.factors`.
+    A model may save the driver writing and reading the gradient of a batch of one row, where that is outer products,
+    as it is for fully connected layers with biases: it says in `layers` how many inputs and outputs each of them has,
+    and its loss_and_grad takes an eleventh argument, factors int64[len(layers), 6]. Where that table has rows,
+    `fastopt.kernels.factors.write_layer(factors, layer, inputs, slopes)` is called for each layer instead of writing
+    its part of `grads`, with vectors in X and `workspace`; where it has none, everything is as above.
 
     n_params   length of the flat parameters
-    n_factors  rows of the table of factors, 0 for a model that writes none
+    layers     (inputs, outputs) of the layers whose gradients are left as factors, which are all parameters, or ()
     n_buffers  length of `buffers`: state that is no parameter
     shape      whole numbers for the two functions, such as widths
     args       numbers for them, such as the strength of L2
@@ -40,7 +41,7 @@ class Model:
     """
 
     n_params: int
-    n_factors: int = 0
+    layers: tuple[tuple[int, int], ...] = ()
     n_buffers: int = 0
     shape: npt.NDArray[np.int64] = np.zeros(0, dtype=np.int64)
     args: npt.NDArray[np.float64] = np.zeros(0)

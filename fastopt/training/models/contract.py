@@ -13,8 +13,7 @@ from fastopt.training.datasets import Dataset
 from fastopt.training.models.base import Model
 from fastopt.training.models.compiled import takes_factors
 
-# How many arguments the two functions take.
-_FACTORS = "a whole number of at least 0, and 0 unless loss_and_grad takes 11 arguments"
+# How many arguments the two functions take; loss_and_grad one more where it can leave factors.
 _ARGUMENTS = {"loss_and_grad": (10, 11), "evaluate": (9,)}
 
 
@@ -54,7 +53,7 @@ def _facts(model: Model, dataset: Dataset) -> list[tuple[str, str, str, bool]]:
     dtype, n = dataset.features.dtype, model.n_params
     facts = [
         ("n_params,", "a whole number of at least 1", repr(n), _whole(n, 1)),
-        ("n_factors,", _FACTORS, repr(model.n_factors), _factors_fit(model)),
+        ("layers", "that are () or make up n_params, for 11 arguments", repr(model.layers), _layers_fit(model)),
         ("n_buffers,", "a whole number of at least 0", repr(model.n_buffers), _whole(model.n_buffers, 0)),
         _array("shape", model.shape, np.int64, 1),
         _array("args", model.args, np.float64, 1),
@@ -77,8 +76,13 @@ def _array(what: str, array: Any, dtype: Any, n_dims: int, length: int | None = 
     return what, expected, f"{array.dtype} {array.shape}", fits
 
 
-def _factors_fit(model: Model) -> bool:
-    return _whole(model.n_factors, 0) and (model.n_factors == 0 or takes_factors(model.loss_and_grad))
+def _layers_fit(model: Model) -> bool:
+    if model.layers == ():
+        return True
+    pairs = isinstance(model.layers, tuple) and all(isinstance(pair, tuple) and len(pair) == 2 for pair in model.layers)
+    if not pairs or not all(_whole(n_in, 0) and _whole(n_out, 1) for n_in, n_out in model.layers):
+        return False
+    return takes_factors(model.loss_and_grad) and model.n_params == sum((i + 1) * o for i, o in model.layers)
 
 
 def _whole(value: Any, least: int) -> bool:

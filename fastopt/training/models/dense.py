@@ -79,8 +79,10 @@ class Dense(Model):
         return sum((fan_in + 1) * fan_out for fan_in, fan_out in self._layers())
 
     @property
-    def n_factors(self) -> int:  # type: ignore[override]
-        return 0 if self.args[0] > 0.0 else len(self.widths) - 1  # the gradient of L2 is no product
+    def layers(self) -> tuple[tuple[int, int], ...]:  # type: ignore[override]
+        """What may be left as factors: nothing with L2, whose gradient is none, or with one's own loss_and_grad."""
+        own = self.loss_and_grad is not network.PRODUCTS[self.product][0]
+        return () if own or self.args[0] > 0.0 else tuple(self._layers())
 
     def init(self, seed: int, dtype: npt.DTypeLike) -> npt.NDArray[Any]:
         params = np.zeros(self.n_params, dtype=dtype)

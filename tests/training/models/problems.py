@@ -8,6 +8,7 @@ import numpy as np
 from numba import njit
 from scipy.special import expit, log_softmax
 
+from fastopt.kernels import factors
 from fastopt.kernels.argument_buffer import fill
 from fastopt.kernels.callback import call_float64, call_void
 from fastopt.kernels.memory import address
@@ -75,7 +76,7 @@ def loss_and_grad(model, params, X, y, rows):
     for array in data[:2]:
         array.flags.writeable = False
     address = compiled_loss_and_grad(model, dtype).address
-    buffers, no_factors = np.zeros(model.n_buffers, dtype), np.zeros((0, 4), np.int64)
+    buffers, no_factors = np.zeros(model.n_buffers, dtype), factors.table(())
     tail = grads.array, workspace.array, model.shape, model.args, buffers, no_factors
     given = params.copy()
     loss = _call_loss_and_grad(address, given, *data, *tail)

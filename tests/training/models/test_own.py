@@ -148,6 +148,10 @@ def test_registering_again_replaces_and_what_a_factory_made_is_not_mixed_up():
 # --- What is refused --------------------------------------------------------------------------------------------------
 
 
+def _eleven(params, X, Y, rows, grads, workspace, shape, args, buffers, training, factors):
+    return 0.0
+
+
 def changed(**parts):
     """Poisson with other parts."""
     return type("Changed", (Poisson,), parts)
@@ -199,7 +203,10 @@ def test_a_class_that_is_no_model_is_refused_when_it_is_registered(model, match)
         ({"__init__": lambda self, dataset: 1 / 0}, r'^model "mine" failed: ZeroDivisionError: division by zero$'),
         ({"__init__": lambda self, dataset, *, must: None}, r'^model "mine" failed: TypeError: .*must'),
         ({"__init__": lambda self, dataset: setattr(self, "n_params", 0)}, r"must have n_params, a whole .*, got 0$"),
-        ({"n_factors": 1}, r"must have n_factors, a whole number .*unless loss_and_grad takes 11 arguments, got 1$"),
+        ({"layers": ((3, 1),)}, r"must have layers that are \(\) or make up n_params, for 11 .*, got \(\(3, 1\),\)$"),
+        ({"layers": ((2, 1),), "loss_and_grad": staticmethod(_eleven)}, r"must have layers .*, got \(\(2, 1\),\)$"),
+        ({"layers": [(3, 1)], "loss_and_grad": staticmethod(_eleven)}, r"must have layers .*, got \[\(3, 1\)\]$"),
+        ({"layers": (3, 1), "loss_and_grad": staticmethod(_eleven)}, r"must have layers .*, got \(3, 1\)$"),
         ({"n_buffers": -1}, r"must have n_buffers, a whole number of at least 0, got -1$"),
         ({"shape": np.zeros(2)}, r"must have shape that are int64, 1-dimensional, .*, got float64 \(2,\)$"),
         ({"shape": (3, 4)}, r"must have shape that are int64, .*, got \(3, 4\)$"),
