@@ -8,6 +8,7 @@ import pytest
 
 from fastopt import records, report
 from fastopt.errors import StoreError
+from fastopt.optimizers import Optimizer
 from fastopt.study import executor
 from fastopt.study.config import StudyConfig
 from fastopt.study.done import look_back
@@ -156,6 +157,23 @@ def test_the_work_done_adds_up_to_the_work_there_was(finished, observer):
 def test_a_finished_study_says_so_and_how_long_compiling_took(finished):
     assert finished.meta["status"] == "finished"
     assert 0 < finished.meta["compile_time_s"] < 600
+
+
+def test_what_runs_call_is_compiled_before_the_first_of_them(tmp_path, monkeypatch):
+    """By the main thread: a worker would do it within the training stage. One row and more call different updates."""
+    where = {}
+    for kind in ("compiled", "compiled_factored"):
+        inner = getattr(Optimizer, kind)
+
+        def spied(self, *args, inner=inner, kind=kind, **options):
+            where.setdefault((kind, type(self)), threading.current_thread())
+            return inner(self, *args, **options)
+
+        monkeypatch.setattr(Optimizer, kind, spied)
+    run(tmp_path, optimizers=("sgd", "adam"), batch_sizes=("1", "32"), timing_rounds=0)
+    assert {kind for kind, _ in where} == {"compiled", "compiled_factored"}
+    assert len(where) == 4
+    assert set(where.values()) == {threading.main_thread()}
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
