@@ -43,6 +43,7 @@ from typing import Any
 from fastopt.errors import StoreError, unknown_name
 
 SCHEMA_VERSION = 3
+RETAKING = 3  # the version from which on blocks are taken again
 FILE_NAME = "measurement.json"
 
 TIMED, UNAVAILABLE, FAILED, SKIPPED = "timed", "unavailable", "failed", "skipped"

@@ -11,7 +11,7 @@ from fastopt.bench.pace import CROWDED
 from fastopt.bench.protocol import LONG_ROUND_S
 from fastopt.bench.verdicts import FLOOR_LEAST
 from fastopt.bench.worker import AGREE, LONGEST_RETAKEN_NS, MOST_RETAKEN
-from fastopt.measurements import Measurement
+from fastopt.measurements import RETAKING, SCHEMA_VERSION, Measurement
 from fastopt.report.intervals import ENOUGH
 from fastopt.report.measurement.kinds import Kind
 from fastopt.report.measurement.results import CaseResults
@@ -39,7 +39,11 @@ def how_to_read(kind: Kind, cases: Sequence[CaseResults]) -> list[str]:
 def measured(measurement: Measurement, cases: Sequence[CaseResults]) -> list[str]:
     """Return how the times were taken."""
     settings: Mapping[str, Any] = measurement.meta.get("settings") or {}
-    return [*_rounds(measurement, settings, cases), *_blocks(settings), *_stopped(measurement, settings, cases)]
+    return [
+        *_rounds(measurement, settings, cases),
+        *_blocks(measurement, settings),
+        *_stopped(measurement, settings, cases),
+    ]
 
 
 def _rounds(measurement: Measurement, settings: Mapping[str, Any], cases: Sequence[CaseResults]) -> list[str]:
@@ -60,13 +64,18 @@ def _rounds(measurement: Measurement, settings: Mapping[str, Any], cases: Sequen
     ]
 
 
-def _blocks(settings: Mapping[str, Any]) -> list[str]:
+def _blocks(measurement: Measurement, settings: Mapping[str, Any]) -> list[str]:
     block, settle = (_seconds(settings.get(name)) for name in ("min_block_s", "settle_s"))
     found = [
         f"A timed block holds as many units of work as last {block} or more. Before it the contender is warmed up "
         f"until two windows in a row agree within {percent(AGREE)} %, and rests for {settle}; the garbage collector "
-        "is off inside. Every block that counts is kept (samples.csv), outliers are marked and never dropped.",
+        "is off inside. Every block is kept (samples.csv), outliers are counted and never dropped.",
     ]
+    if measurement.meta.get("schema_version", SCHEMA_VERSION) >= RETAKING:
+        found.append(
+            f"Only a block of {duration(LONGEST_RETAKEN_NS / 1e9)} at most during which a hypervisor put the "
+            f"processors on one core is not kept but taken again, {MOST_RETAKEN} times at most, whatever it took."
+        )
     if settings.get("cold"):
         found.append("Cold: one unit of work after every cache was overwritten, in every round; a number of its own.")
     return found
@@ -96,10 +105,8 @@ def judged() -> list[str]:
         f"Noisy: a block in which other processes and the hypervisor took more than {MOST_TAKEN * 100:.0f} % of the "
         f"processor time (and more than {duration(TELLS_FROM_S)}, which is what the clock of the system can tell), "
         f"which did not warm up, or beside which arithmetic took {CROWDED:g} times as long on all processors at once "
-        "as on one alone, or more: a hypervisor had put them on one core. A block waits for them to part, and one of "
-        f"{duration(LONGEST_RETAKEN_NS / 1e9)} at most during which they came together is taken again, {MOST_RETAKEN} "
-        "times at most, whatever it took. "
-        f"A row with more than {MOST_NOISY * 100:.0f} % noisy blocks is marked; none is left out for what it took.",
+        "as on one alone, or more: a hypervisor had put them on one core, and a block waits a while for them to part. "
+        f"A row with more than {MOST_NOISY * 100:.0f} % noisy blocks is marked; none is left out.",
         "Intervals in the tables and figures are each for one number at 95 %; only the verdicts are corrected for "
         "their number.",
     ]
